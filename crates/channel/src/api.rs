@@ -1,0 +1,345 @@
+//! What the CLI asks of engine, over the Unix socket or through the gateway's exec channel. Whoever asks is their key, nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::event::{RecoveryStarted, SessionEnding};
+use domain::motion::{AccountClass, Act};
+use domain::people::{PersonaKind, Standing};
+use domain::rule::{Channel, Policy};
+use domain::state::{GrantStanding, Missing, Order};
+use domain::statement::{DecisionFields, DeedFields, MotionFields, RequestFields, SecondFields, Signed};
+use domain::{AccountId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId, Refusal, RequestId, SessionId, TargetId, Timestamp, Window};
+use envelope::{Salt, Sealed};
+use ledger::{Hash, InclusionProof};
+use serde::{Deserialize, Serialize};
+use sshwire::{Fingerprint, PublicKey, Signature};
+
+/// First frame of the server after the greetings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenge {
+    /// None until founded; then statements are made for it.
+    pub origin: Option<String>,
+    /// To be signed in `Hello`.
+    pub nonce: Nonce,
+    /// The server's time, for statements' expiry.
+    pub now: Timestamp,
+    /// The policy in force, 0 before the first.
+    pub policy: u64,
+    /// Recoveries under way: shown to everybody who connects.
+    pub recoveries: Vec<RecoveryView>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "made once, sent, dropped")]
+pub enum ApiAsk {
+    /// Proves the key. Without it only `Doctor`, `InitSeal` and `Recover` are answered.
+    Hello { key: PublicKey, expires: Timestamp, signature: Signature },
+    /// Something signed that may become an entry, with the texts it commits to.
+    Submit { what: Submission, openings: Vec<Opening> },
+    Read(Query),
+    /// Both founders' signatures over the draft.
+    InitSeal { founded: domain::event::Founded, openings: Vec<Opening> },
+    /// Signed by the recovery key; whoever holds the shares needs no other key.
+    Recover { started: RecoveryStarted },
+    /// After its delay a recovery is brought into force by anybody who asks.
+    RecoverFinish { recovery: RecoveryId },
+    /// Have the target's clock looked at now.
+    Probe { target: TargetId },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Submission {
+    Request { fields: RequestFields, signed: Signed },
+    Decision { fields: DecisionFields, signed: Signed },
+    Motion { fields: MotionFields, signed: Signed },
+    Second { fields: SecondFields, signed: Signed },
+    Deed { fields: DeedFields, signed: Signed },
+}
+
+/// A text and the salt under which an entry commits to it. The server checks it and seals it beside the ledger. Not printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// `domain::committed::Text::KIND`.
+    pub kind: String,
+    pub salt: Salt,
+    pub value: String,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opening({}, ***)", self.kind)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// What is missing, how old the last checkpoint and anchor are, clocks. Answered to anybody local.
+    Doctor,
+    Whoami,
+    People,
+    Groups,
+    Targets,
+    Accounts,
+    /// The policy in force.
+    Rules,
+    Motions,
+    /// With what the asker needs in order to second it: the statement's fields and opened texts.
+    Motion { motion: MotionId },
+    Requests,
+    /// With what an approver needs: the fields, the purpose and its salt.
+    Request { request: RequestId },
+    Grants,
+    Sessions { ended: bool },
+    /// The newest first, or those about one thing.
+    Entries { about: Option<String>, before: Option<u64>, limit: u32 },
+    Entry { seq: u64 },
+    /// The tegata file of a grant.
+    Tegata { grant: GrantId },
+    Checkpoint,
+    /// The ids that begin with these characters (at least 6 with the prefix).
+    Resolve { prefix: String },
+    /// After a `replay.permitted` entry for the caller: the re-sealed key. The file's bytes follow with `RecordingBytes`.
+    Recording { session: SessionId, permit: u64 },
+    RecordingBytes { session: SessionId, permit: u64, offset: u64 },
+    /// Shared account `name@target` to its id.
+    AccountNamed { account: Label, target: Label },
+    /// The full fold, compared with the state.
+    VerifyReplay,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "made once, sent, dropped")]
+pub enum ApiAnswer {
+    Welcome(WhoView),
+    Receipt(Receipt),
+    Refused(Refusal),
+    View(View),
+}
+
+/// Durable: the entries stand in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    pub seq: u64,
+    pub leaf: Hash,
+    pub time: Timestamp,
+    /// What came of it, when an approval completed a request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grant: Option<GrantId>,
+    /// Errand or session started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum View {
+    Doctor(DoctorView),
+    Who(WhoView),
+    People(Vec<PersonView>),
+    Groups(BTreeMap<Label, Vec<PersonId>>),
+    Targets(Vec<TargetView>),
+    Accounts(Vec<AccountView>),
+    Rules(Option<Policy>),
+    Motions(Vec<MotionView>),
+    Requests(Vec<RequestView>),
+    Grants(Vec<GrantView>),
+    Sessions(Vec<SessionView>),
+    Entries(Vec<EntryView>),
+    Entry { bytes: String, proof: InclusionProof, checkpoint: String },
+    Tegata { file: String },
+    Checkpoint { note: String },
+    Ids(Vec<String>),
+    Recording { header: String, sealed: Sealed, size: u64 },
+    /// Base64.
+    Bytes { bytes: String, last: bool },
+    Account(AccountView),
+    Replay { entries: u64, agrees: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoctorView {
+    pub origin: Option<String>,
+    pub missing: Vec<Missing>,
+    pub checks: Vec<Check>,
+}
+
+/// One line of `doctor`: a message key, its values, and whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub key: String,
+    pub arguments: BTreeMap<String, String>,
+    pub health: Health,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    Well,
+    Warning,
+    Failing,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhoView {
+    pub person: PersonId,
+    pub persona: PersonaId,
+    pub kind: PersonaKind,
+    pub name: Option<String>,
+    pub key: Fingerprint,
+    pub groups: BTreeSet<Label>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonView {
+    pub person: PersonId,
+    pub name: Option<String>,
+    pub standing: Standing,
+    pub personas: Vec<PersonaView>,
+    pub groups: BTreeSet<Label>,
+    pub same_as: Option<PersonId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonaView {
+    pub persona: PersonaId,
+    pub kind: PersonaKind,
+    pub keys: Vec<KeyView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyView {
+    pub fingerprint: Fingerprint,
+    pub key: PublicKey,
+    pub retired: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetView {
+    pub target: TargetId,
+    pub label: Label,
+    pub zone: Label,
+    pub tier: u8,
+    pub address: Option<String>,
+    pub host_keys: Vec<Fingerprint>,
+    pub clock_offset_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountView {
+    pub account: AccountId,
+    pub target: TargetId,
+    pub target_label: Label,
+    pub name: Option<String>,
+    pub class: AccountClass,
+    pub owner: PersonId,
+    pub principal: String,
+    /// What the asker would have to meet: longest time, channels, approvals. None: the asker may not ask for it.
+    pub terms: Option<domain::rule::Obligations>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MotionView {
+    pub motion: MotionId,
+    pub act: Act,
+    pub proposer: PersonId,
+    pub proposer_name: Option<String>,
+    /// What a second person signs over.
+    pub statement: Hash,
+    pub fields: MotionFields,
+    pub nonce: Nonce,
+    pub expires: Timestamp,
+    pub filed_at: Timestamp,
+    /// Texts of the act, with their salts, for the one who is to second it.
+    pub openings: Vec<Opening>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestView {
+    pub request: RequestId,
+    pub fields: RequestFields,
+    pub statement: Hash,
+    /// From these and `fields` the approver's CLI rebuilds the statement and its hash.
+    pub nonce: Nonce,
+    pub expires: Timestamp,
+    pub account: String,
+    pub requester: PersonId,
+    pub requester_name: Option<String>,
+    pub beneficiary: PersonId,
+    pub beneficiary_name: Option<String>,
+    pub filed_at: Timestamp,
+    pub dies: Timestamp,
+    /// The purpose with its salt, where the asker may read it.
+    pub openings: Vec<Opening>,
+    pub approvals: Vec<PersonId>,
+    pub needs: Option<domain::rule::Obligations>,
+    /// Whether the asker may decide, and if not, why.
+    pub may_decide: Result<(), Refusal>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantView {
+    pub grant: GrantId,
+    pub request: RequestId,
+    pub account: String,
+    pub person: PersonId,
+    pub person_name: Option<String>,
+    pub window: Window,
+    pub channels: BTreeSet<Channel>,
+    pub purpose: Option<String>,
+    pub approvers: Vec<PersonId>,
+    pub standing: GrantStanding,
+    /// Why it would not open just now.
+    pub stands: Result<(), Refusal>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionView {
+    pub session: SessionId,
+    pub grant: GrantId,
+    pub account: String,
+    pub person: PersonId,
+    pub person_name: Option<String>,
+    pub opened: Timestamp,
+    pub ends: Timestamp,
+    pub order: Order,
+    /// None while it lives.
+    pub ended: Option<(Timestamp, SessionEnding)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryView {
+    pub seq: u64,
+    /// The entry's exact bytes.
+    pub bytes: String,
+    /// Names of the persons in it, where the asker may read them.
+    pub names: BTreeMap<PersonId, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryView {
+    pub recovery: RecoveryId,
+    pub persona: PersonaId,
+    pub key: Fingerprint,
+    pub after: Timestamp,
+}

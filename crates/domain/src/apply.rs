@@ -1,0 +1,328 @@
+//! Folding one entry into the state. Never refuses: what stands in the ledger happened. Upgrades of old entries happen here, never on disk.
+
+use imbl::OrdMap;
+use sshwire::PublicKey;
+
+use crate::entry::Entry;
+use crate::estate::{Account, Target};
+use crate::event::{Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, GrantMade, MotionCarried, MotionFiled, RecoveryStarted, RequestFiled, SessionOpened};
+use crate::id::{PersonId, PersonaId, RecoveryId};
+use crate::motion::{Act, MOTION_LIFE, Motion};
+use crate::people::{ADMINISTRATORS, Key, Person, Persona, PersonaKind, Standing};
+use crate::state::{Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session, State};
+use crate::statement::{Deed, Signed};
+use crate::time::Timestamp;
+
+impl State {
+    /// The state after `entry`. Entries come in the order of their sequence numbers.
+    pub fn apply(&mut self, entry: &Entry) {
+        self.journal.size = entry.seq + 1;
+        self.journal.time = Some(entry.time);
+        self.forget_what_is_over(entry.time);
+        self.apply_event(entry);
+    }
+
+    fn apply_event(&mut self, entry: &Entry) {
+        let (seq, time) = (entry.seq, entry.time);
+        match &entry.event {
+            Event::Founded(founded) => self.found(founded, seq),
+            Event::MotionFiled(filed) => self.file_motion(filed, seq, time),
+            Event::MotionCarried(carried) => self.carry_motion(carried, seq),
+            Event::RequestFiled(filed) => self.file_request(filed, seq, time),
+            Event::RequestRefused(decided) => self.refuse_request(decided),
+            Event::ApprovalGiven(decided) => self.add_approval(decided, seq),
+            Event::GrantMade(made) => self.make_grant(made, seq),
+            Event::Deed(done) => self.do_deed(done, seq),
+            Event::SessionOpened(opened) => self.open_session(opened, seq, time),
+            Event::SessionEnded(ended) => {
+                self.passage.sessions.remove(&ended.session);
+            }
+            Event::ErrandOpened(opened) => self.open_errand(opened, seq),
+            Event::ErrandEnded(ended) => self.end_errand(ended),
+            Event::RefusalRecorded(_) => self.journal.refusals.count(time),
+            Event::RecoveryStarted(started) => self.start_recovery(started, seq, time),
+            Event::RecoveryCompleted(completed) => self.complete_recovery(&completed.recovery, seq),
+            Event::ClockDoubted(doubted) => self.journal.clock_doubt = Some(doubted.found),
+            Event::RecordingAnchored(_) | Event::RefusalsOverflowed(_) | Event::EngineStarted(_) => {}
+        }
+    }
+
+    fn found(&mut self, founded: &Founded, seq: u64) {
+        let origin = Origin::at(seq);
+        let administrators = ADMINISTRATORS.parse().expect("the constant is a label");
+        let mut members = OrdMap::new();
+        for founder in &founded.founding.founders {
+            self.people.persons.insert(founder.person, Person { name: founder.name, standing: Standing::Active, origin });
+            self.people.personas.insert(founder.persona, Persona { person: founder.person, kind: PersonaKind::Admin, origin });
+            self.add_key(&founder.key, founder.persona, origin);
+            members.insert(founder.person, origin);
+        }
+        self.people.groups.insert(administrators, members);
+        self.founding = Some(founded.founding.clone());
+    }
+
+    fn add_key(&mut self, key: &PublicKey, persona: PersonaId, origin: Origin) {
+        let fingerprint = key.fingerprint();
+        self.people.material.insert(key.key_material_id(), fingerprint);
+        self.people.keys.insert(fingerprint, Key { key: key.clone(), persona, retired: false, origin });
+    }
+
+    fn file_motion(&mut self, filed: &MotionFiled, seq: u64, time: Timestamp) {
+        self.use_nonce(&filed.signed);
+        let Some(proposer) = self.people.personas.get(&filed.fields.proposer).map(|p| p.person) else { return };
+        let id = filed.fields.motion;
+        let motion = Motion { fields: filed.fields.clone(), proposer, key: filed.signed.key, statement: filed.statement, filed: seq, filed_at: time };
+        self.motions.insert(id, motion);
+        self.remember(time.plus(MOTION_LIFE), Deadline::Motion(id));
+    }
+
+    fn carry_motion(&mut self, carried: &MotionCarried, seq: u64) {
+        self.use_nonce(&carried.signed);
+        if let Some(motion) = self.motions.remove(&carried.fields.motion) {
+            let origin = Origin { filed: motion.filed, carried: seq, signers: Some([motion.key, carried.signed.key]) };
+            self.enact(&motion.fields.act, origin);
+        }
+    }
+
+    fn enact(&mut self, act: &Act, origin: Origin) {
+        match act {
+            Act::PersonAdd { person, name, persona, kind, key, .. } => {
+                self.people.persons.insert(*person, Person { name: *name, standing: Standing::Active, origin });
+                self.people.personas.insert(*persona, Persona { person: *person, kind: *kind, origin });
+                self.add_key(key, *persona, origin);
+            }
+            Act::PersonaAdd { person, persona, kind, key, .. } => {
+                self.people.personas.insert(*persona, Persona { person: *person, kind: *kind, origin });
+                self.add_key(key, *persona, origin);
+            }
+            Act::KeyEnrol { persona, key, .. } => self.add_key(key, *persona, origin),
+            Act::GroupJoin { group, person } => {
+                self.people.groups.entry(group.clone()).or_default().insert(*person, origin);
+            }
+            Act::IdentityLink { one, other } => self.link(one, other, origin),
+            Act::PersonThaw { person } => self.set_standing(person, Standing::Active),
+            Act::TargetAdd { target, label, zone, tier, address, host_keys, errands } => {
+                let added = Target {
+                    label: label.clone(), zone: zone.clone(), tier: *tier, address: *address, host_keys: host_keys.clone(),
+                    errands: errands.clone(), clock_offset_ms: None, origin, pinned: origin,
+                };
+                self.estate.by_label.insert(label.clone(), *target);
+                self.estate.targets.insert(*target, added);
+            }
+            Act::TargetPin { target, host_keys } => {
+                if let Some(found) = self.estate.targets.get_mut(target) {
+                    found.host_keys.clone_from(host_keys);
+                    found.pinned = origin;
+                    found.clock_offset_ms = None;
+                }
+            }
+            Act::AccountAdd { account, target, name, class, owner, principal } => {
+                let added = Account { target: *target, name: name.clone(), class: *class, owner: *owner, principal: principal.clone(), origin };
+                self.estate.principals.insert(principal.clone(), *account);
+                if let crate::motion::AccountName::Shared(label) = name {
+                    self.estate.shared.entry(*target).or_default().insert(label.clone(), *account);
+                }
+                self.estate.accounts.insert(*account, added);
+            }
+            Act::PolicySet { policy } => self.policy = Some(InForce { policy: std::sync::Arc::new(policy.clone()), origin }),
+            Act::ClockConfirm { .. } => self.journal.clock_doubt = None,
+        }
+    }
+
+    fn link(&mut self, one: &PersonId, other: &PersonId, origin: Origin) {
+        let root = *self.people.linked.get(one).unwrap_or(one);
+        let gone = *self.people.linked.get(other).unwrap_or(other);
+        let moved: Vec<PersonId> = self.people.linked.iter().filter(|(_, r)| **r == gone).map(|(p, _)| *p).collect();
+        for person in moved.into_iter().chain([gone, *other]).filter(|p| *p != root) {
+            self.people.linked.insert(person, root);
+        }
+        for person in [one, other] {
+            self.people.links.entry(*person).or_default().insert(origin);
+        }
+    }
+
+    fn set_standing(&mut self, person: &PersonId, standing: Standing) {
+        if let Some(found) = self.people.persons.get_mut(person) {
+            found.standing = standing;
+        }
+    }
+
+    fn file_request(&mut self, filed: &RequestFiled, seq: u64, time: Timestamp) {
+        let key = match &filed.filing {
+            Filing::Signed(signed) => {
+                self.use_nonce(signed);
+                signed.key
+            }
+            Filing::FiledThroughSsh { key, nonce, expires, .. } => {
+                self.use_nonce_until(*nonce, *expires);
+                *key
+            }
+        };
+        let person_of = |persona| self.people.personas.get(persona).map(|p| p.person);
+        let (Some(requester), Some(beneficiary)) = (person_of(&filed.fields.requester), person_of(&filed.fields.beneficiary)) else { return };
+        let limit = self.policy.as_ref().map(|p| p.policy.pending_limit()).unwrap_or_default();
+        let window = filed.fields.window;
+        let dies = window.from().max(time).plus(limit).min(window.until());
+        let id = filed.fields.request;
+        let request = Request { fields: filed.fields.clone(), statement: filed.statement, requester, beneficiary, key, filed: seq, filed_at: time, dies, approvals: vec![] };
+        self.remember(dies, Deadline::Request(id));
+        self.passage.requests.insert(id, request);
+    }
+
+    fn refuse_request(&mut self, decided: &Decided) {
+        self.use_nonce(&decided.signed);
+        self.passage.requests.remove(&decided.fields.request);
+    }
+
+    fn add_approval(&mut self, decided: &Decided, seq: u64) {
+        self.use_nonce(&decided.signed);
+        let Some(person) = self.people.personas.get(&decided.fields.approver).map(|p| p.person) else { return };
+        if let Some(request) = self.passage.requests.get_mut(&decided.fields.request) {
+            request.approvals.push(Approval { person, key: decided.signed.key, seq });
+        }
+    }
+
+    fn make_grant(&mut self, made: &GrantMade, seq: u64) {
+        let Some(request) = self.passage.requests.remove(&made.request) else { return };
+        self.remember(request.fields.window.until(), Deadline::Grant(made.grant));
+        self.passage.held.insert((request.fields.beneficiary, request.fields.account, made.grant));
+        self.passage.grants.insert(made.grant, Grant { request, made: seq, standing: GrantStanding::Standing });
+    }
+
+    fn do_deed(&mut self, done: &DeedDone, seq: u64) {
+        self.use_nonce(&done.signed);
+        match &done.fields.deed {
+            Deed::RequestWithdraw { request } => {
+                self.passage.requests.remove(request);
+            }
+            Deed::GrantReturn { grant } => self.set_grant(grant, GrantStanding::Returned),
+            Deed::GrantRevoke { grant, .. } => self.set_grant(grant, GrantStanding::Revoked),
+            Deed::MotionWithdraw { motion } => {
+                self.motions.remove(motion);
+            }
+            Deed::PersonFreeze { person, .. } => self.set_standing(person, Standing::Frozen),
+            Deed::PersonLeave { person } => self.set_standing(person, Standing::Left),
+            Deed::GroupLeave { group, person } => {
+                if let Some(members) = self.people.groups.get_mut(group) {
+                    members.remove(person);
+                }
+            }
+            Deed::KeyAdd { key, .. } => {
+                let origin = Origin { filed: seq, carried: seq, signers: Some([done.signed.key, done.signed.key]) };
+                self.add_key(key, done.fields.by, origin);
+            }
+            Deed::KeyRetire { key } => self.retire_key(key),
+            Deed::SessionFreeze { session, .. } => self.order(session, Order::Freeze),
+            Deed::SessionThaw { session } => self.order(session, Order::Flow),
+            Deed::SessionKill { session, .. } => self.order(session, Order::Kill),
+            Deed::ReplayPermit { .. } => {}
+            Deed::RecoveryObject { recovery } => {
+                self.recoveries.remove(recovery);
+            }
+        }
+    }
+
+    fn set_grant(&mut self, grant: &crate::id::GrantId, standing: GrantStanding) {
+        if let Some(found) = self.passage.grants.get_mut(grant) {
+            found.standing = standing;
+        }
+    }
+
+    fn retire_key(&mut self, key: &sshwire::Fingerprint) {
+        if let Some(found) = self.people.keys.get_mut(key) {
+            found.retired = true;
+        }
+    }
+
+    /// A killed session stays killed.
+    fn order(&mut self, session: &crate::id::SessionId, order: Order) {
+        if let Some(found) = self.passage.sessions.get_mut(session)
+            && found.order != Order::Kill
+        {
+            found.order = order;
+        }
+    }
+
+    fn open_session(&mut self, opened: &SessionOpened, seq: u64, time: Timestamp) {
+        self.passage.next_serial = opened.serial + 1;
+        let Some(grant) = self.passage.grants.get(&opened.grant) else { return };
+        let Some(account) = self.estate.accounts.get(&opened.account) else { return };
+        let session = Session {
+            grant: opened.grant, account: opened.account, target: account.target, person: grant.request.beneficiary, key: opened.key,
+            serial: opened.serial, opened: time, seq, ends: grant.request.fields.window.until(), recording: opened.recording,
+            order: Order::Flow, channels: opened.channels.clone(),
+        };
+        self.passage.sessions.insert(opened.session, session);
+    }
+
+    fn open_errand(&mut self, opened: &ErrandOpened, seq: u64) {
+        self.passage.next_serial = opened.serial + 1;
+        self.remember(opened.valid.until(), Deadline::Errand(opened.errand));
+        self.passage.errands.insert(opened.errand, Errand { target: opened.target, kind: opened.kind, seq, valid: opened.valid });
+    }
+
+    fn end_errand(&mut self, ended: &ErrandEnded) {
+        let Some(errand) = self.passage.errands.remove(&ended.errand) else { return };
+        let Some(target) = self.estate.targets.get_mut(&errand.target) else { return };
+        match ended.outcome {
+            ErrandOutcome::Clock { offset_ms } => target.clock_offset_ms = Some(offset_ms),
+            // An answer from a host that is not the pinned one says nothing about the target's clock.
+            ErrandOutcome::NotPinned => target.clock_offset_ms = None,
+            ErrandOutcome::Unreachable | ErrandOutcome::Refused | ErrandOutcome::Unreadable => {}
+        }
+    }
+
+    fn start_recovery(&mut self, started: &RecoveryStarted, seq: u64, time: Timestamp) {
+        self.use_nonce_until(started.nonce, started.expires);
+        let delay = self.founding.as_ref().map_or(u32::MAX, |f| f.recovery.delay_s);
+        let after = time.plus(std::time::Duration::from_secs(delay.into()));
+        self.recoveries.insert(started.fields.recovery, Recovery { started: started.clone(), seq, after });
+    }
+
+    /// The persona's lost keys are retired as its new one comes into force.
+    fn complete_recovery(&mut self, recovery: &RecoveryId, seq: u64) {
+        let Some(found) = self.recoveries.remove(recovery) else { return };
+        let persona = found.started.fields.persona;
+        let lost: Vec<_> = self.people.keys_of(&persona).map(|(fingerprint, _)| *fingerprint).collect();
+        lost.iter().for_each(|fingerprint| self.retire_key(fingerprint));
+        self.add_key(&found.started.fields.key, persona, Origin { filed: found.seq, carried: seq, signers: None });
+    }
+
+    fn use_nonce(&mut self, signed: &Signed) {
+        self.use_nonce_until(signed.nonce, signed.expires);
+    }
+
+    fn use_nonce_until(&mut self, nonce: crate::bytes::Nonce, expires: Timestamp) {
+        self.journal.nonces.insert(nonce);
+        self.remember(expires, Deadline::Nonce(nonce));
+    }
+
+    fn forget_what_is_over(&mut self, now: Timestamp) {
+        while let Some((when, what)) = self.journal.deadlines.get_min().filter(|(when, _)| *when <= now).copied() {
+            self.journal.deadlines.remove(&(when, what));
+            self.forget(&what);
+        }
+    }
+
+    fn forget(&mut self, what: &Deadline) {
+        match what {
+            Deadline::Nonce(nonce) => {
+                self.journal.nonces.remove(nonce);
+            }
+            Deadline::Request(request) => {
+                self.passage.requests.remove(request);
+            }
+            Deadline::Motion(motion) => {
+                self.motions.remove(motion);
+            }
+            Deadline::Errand(errand) => {
+                self.passage.errands.remove(errand);
+            }
+            Deadline::Grant(grant) => {
+                if let Some(gone) = self.passage.grants.remove(grant) {
+                    self.passage.held.remove(&(gone.request.fields.beneficiary, gone.request.fields.account, *grant));
+                }
+            }
+        }
+    }
+}

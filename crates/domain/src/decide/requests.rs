@@ -1,0 +1,175 @@
+//! Asking, agreeing, and what comes of it. The hard rules of separation of duties are here and cannot be configured away.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{admin_face, check_expiry, check_nonce, own, signer};
+use crate::entry::Actor;
+use crate::event::{Decided, Filing, GrantMade, RequestFiled};
+use crate::id::{PersonId, PersonaId};
+use crate::people::{Natural, PersonaKind};
+use crate::refusal::Refusal;
+use crate::rule::Obligations;
+use crate::state::{Request, State};
+use crate::statement::{Decision, RequestFields};
+use crate::time::Timestamp;
+
+/// A start may lie this far back when the request arrives: reading and signing take a moment.
+const LATE_START: Duration = Duration::from_secs(5 * 60);
+/// Work is not planned further ahead than this.
+const EARLIEST_START: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Requests of one natural person that wait at the same time.
+const MOST_PENDING: usize = 200;
+
+pub(super) fn check_filed(state: &State, filed: &RequestFiled, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+    let fields = &filed.fields;
+    let requester = requester(state, filed, actor, at)?;
+    let beneficiary = holder(state, &fields.beneficiary)?;
+    request_is_new(state, fields)?;
+    current_policy(state, fields.policy)?;
+    if !state.estate.accounts.contains_key(&fields.account) {
+        return Err(Refusal::AccountUnknown { account: fields.account });
+    }
+    let obligations = state.obligations(&fields.account, &requester, &beneficiary).ok_or(Refusal::NoRule { account: fields.account })?;
+    window_fits(fields, &obligations, at)?;
+    channels_fit(fields, &obligations)?;
+    let pending = state.passage.requests.values().filter(|r| state.people.natural(&r.requester) == state.people.natural(&requester)).count();
+    if pending >= MOST_PENDING { Err(Refusal::TooManyPending { most: MOST_PENDING as u64 }) } else { Ok(()) }
+}
+
+fn requester(state: &State, filed: &RequestFiled, actor: Actor, at: Timestamp) -> Result<PersonId, Refusal> {
+    match &filed.filing {
+        Filing::Signed(signed) => {
+            let signer = signer(state, signed, &filed.fields.requester, actor, at)?;
+            admin_face(&signer)?;
+            Ok(signer.person)
+        }
+        Filing::FiledThroughSsh { key, nonce, expires, .. } => {
+            check_nonce(state, *nonce)?;
+            check_expiry(*expires, at)?;
+            let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
+            admin_face(&signer)?;
+            let named = Actor::Person { person: signer.person, persona: signer.persona };
+            if signer.persona == filed.fields.requester && actor == named { Ok(signer.person) } else { Err(Refusal::NotYourPersona { persona: filed.fields.requester }) }
+        }
+    }
+}
+
+/// Who will hold the privilege: an admin face of an active person.
+fn holder(state: &State, persona: &PersonaId) -> Result<PersonId, Refusal> {
+    let found = state.people.personas.get(persona).ok_or(Refusal::PersonaUnknown { persona: *persona })?;
+    if found.kind == PersonaKind::Research {
+        return Err(Refusal::ResearchPersona { persona: *persona });
+    }
+    if state.people.is_active(&found.person) { Ok(found.person) } else { Err(Refusal::PersonNotActive { person: found.person }) }
+}
+
+/// Nobody alters a filed request: its id is taken, also by what it became.
+fn request_is_new(state: &State, fields: &RequestFields) -> Result<(), Refusal> {
+    let pending = state.passage.requests.contains_key(&fields.request);
+    let granted = || state.passage.grants.values().any(|g| g.request.fields.request == fields.request);
+    // A replayed statement is caught by its nonce while it lives and by its expiry after; the look at grants is for ids alone.
+    if pending || (state.passage.grants.len() <= FEW_GRANTS && granted()) { Err(Refusal::RequestExists { request: fields.request }) } else { Ok(()) }
+}
+
+const FEW_GRANTS: usize = 64;
+
+fn current_policy(state: &State, shown: u64) -> Result<(), Refusal> {
+    let current = state.policy.as_ref().ok_or(Refusal::NoPolicy)?.policy.version;
+    if shown == current { Ok(()) } else { Err(Refusal::PolicyMoved { shown, current }) }
+}
+
+fn window_fits(fields: &RequestFields, obligations: &Obligations, at: Timestamp) -> Result<(), Refusal> {
+    let window = fields.window;
+    if window.until() <= at {
+        return Err(Refusal::WindowInPast { until: window.until() });
+    }
+    if window.from() < at.minus(LATE_START) {
+        return Err(Refusal::StartInPast { from: window.from() });
+    }
+    if window.from() > at.plus(EARLIEST_START) {
+        return Err(Refusal::StartTooFar { from: window.from() });
+    }
+    if window.length() > obligations.longest { Err(Refusal::WindowTooLong { longest_s: obligations.longest.as_secs() }) } else { Ok(()) }
+}
+
+fn channels_fit(fields: &RequestFields, obligations: &Obligations) -> Result<(), Refusal> {
+    if fields.channels.is_empty() {
+        return Err(Refusal::NoChannel);
+    }
+    match fields.channels.difference(&obligations.channels).next() {
+        Some(channel) => Err(Refusal::ChannelNotAllowed { channel: *channel }),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_decided(state: &State, decided: &Decided, actor: Actor, at: Timestamp, expected: Decision) -> Result<(), Refusal> {
+    let fields = &decided.fields;
+    if fields.decision != expected {
+        return Err(Refusal::Unreadable);
+    }
+    let approver = signer(state, &decided.signed, &fields.approver, actor, at)?;
+    admin_face(&approver)?;
+    let request = state.passage.requests.get(&fields.request).ok_or(Refusal::RequestUnknown { request: fields.request })?;
+    if at >= request.dies {
+        return Err(Refusal::RequestDead { request: fields.request });
+    }
+    if fields.statement != request.statement {
+        return Err(Refusal::StatementDiffers);
+    }
+    current_policy(state, fields.policy)?;
+    another_person(state, request, &approver.person)?;
+    let obligations = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
+    let obligations = obligations.ok_or(Refusal::NoRule { account: request.fields.account })?;
+    if !obligations.stages.iter().any(|stage| state.people.is_member(&stage.approvers, &approver.person)) {
+        return Err(Refusal::ApproverNotEligible);
+    }
+    let me = state.people.natural(&approver.person);
+    let again = expected == Decision::Approve && request.approvals.iter().any(|a| state.people.natural(&a.person) == me);
+    if again { Err(Refusal::ApprovedAlready) } else { Ok(()) }
+}
+
+/// INVARIANT: the person who agrees is neither the one who asked nor the one who benefits, by natural person. Nothing configures this away.
+fn another_person(state: &State, request: &Request, approver: &PersonId) -> Result<(), Refusal> {
+    let me = state.people.natural(approver);
+    if me == state.people.natural(&request.requester) {
+        return Err(Refusal::ApproverIsRequester);
+    }
+    if me == state.people.natural(&request.beneficiary) { Err(Refusal::ApproverIsBeneficiary) } else { Ok(()) }
+}
+
+/// A grant follows when every stage has its approvals, counted afresh: by natural persons who still stand and still belong to the group.
+pub(super) fn check_made(state: &State, made: &GrantMade, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+    own(actor)?;
+    if state.passage.grants.contains_key(&made.grant) {
+        return Err(Refusal::GrantExists { grant: made.grant });
+    }
+    let request = state.passage.requests.get(&made.request).ok_or(Refusal::RequestUnknown { request: made.request })?;
+    if at >= request.dies {
+        return Err(Refusal::RequestDead { request: made.request });
+    }
+    holder(state, &request.fields.requester)?;
+    holder(state, &request.fields.beneficiary)?;
+    let obligations = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
+    let obligations = obligations.ok_or(Refusal::NoRule { account: request.fields.account })?;
+    if request.fields.window.length() > obligations.longest {
+        return Err(Refusal::WindowTooLong { longest_s: obligations.longest.as_secs() });
+    }
+    let met = obligations.stages.iter().all(|stage| {
+        let counted: BTreeSet<Natural> = counting(state, request).filter(|p| state.people.is_member(&stage.approvers, p)).map(|p| state.people.natural(&p)).collect();
+        counted.len() >= usize::from(stage.approvals.max(1))
+    });
+    if met && !obligations.stages.is_empty() { Ok(()) } else { Err(Refusal::ApprovalsMissing) }
+}
+
+/// Approvers whose word counts now: another person than requester and beneficiary, and standing active.
+fn counting<'a>(state: &'a State, request: &'a Request) -> impl Iterator<Item = PersonId> + 'a {
+    request.approvals.iter().map(|a| a.person).filter(|p| another_person(state, request, p).is_ok() && state.people.is_active(p))
+}
+
+/// For [`super::still_stands`]: how many other natural persons' approvals stand untainted.
+pub(super) fn untainted_approvals(state: &State, request: &Request) -> Option<usize> {
+    let tainted = request.approvals.iter().any(|a| another_person(state, request, &a.person).is_err() || state.people.is_suspect(&a.person));
+    let persons: BTreeSet<Natural> = request.approvals.iter().map(|a| state.people.natural(&a.person)).collect();
+    (!tainted && !persons.is_empty()).then_some(persons.len())
+}

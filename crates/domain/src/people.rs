@@ -1,0 +1,126 @@
+//! Persons, their personas, keys and groups; and which records are one natural person.
+
+use imbl::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
+use sshwire::{Fingerprint, KeyMaterialId, PublicKey};
+
+use crate::committed::{Committed, PersonName};
+use crate::id::{PersonId, PersonaId};
+use crate::label::Label;
+use crate::state::Origin;
+
+/// `research` faces the internet and can never ask for or hold privilege.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonaKind {
+    Admin,
+    Research,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Active,
+    /// Suspected or compromised: nothing of this person opens anything, nor counts as an approval.
+    Frozen,
+    Left,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    pub name: Committed<PersonName>,
+    pub standing: Standing,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Persona {
+    pub person: PersonId,
+    pub kind: PersonaKind,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    pub key: PublicKey,
+    pub persona: PersonaId,
+    pub retired: bool,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    pub persons: OrdMap<PersonId, Person>,
+    pub personas: OrdMap<PersonaId, Persona>,
+    /// Keys never leave: a public key belongs to one persona for ever.
+    pub keys: OrdMap<Fingerprint, Key>,
+    /// What the key material is, whatever its wrapping (a plain and a hardware form of one point are one).
+    pub material: OrdMap<KeyMaterialId, Fingerprint>,
+    pub groups: OrdMap<Label, OrdMap<PersonId, Origin>>,
+    /// Records found to be one natural person point to the record that stands for them all.
+    pub linked: OrdMap<PersonId, PersonId>,
+    pub links: OrdMap<PersonId, OrdSet<Origin>>,
+}
+
+/// A natural person: compare these, never [`PersonId`]s, where separation of duties is at stake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Natural(PersonId);
+
+/// Members may propose and second what needs two persons.
+pub const ADMINISTRATORS: &str = "administrators";
+/// Members may read everything and replay recordings; nothing else.
+pub const AUDITORS: &str = "auditors";
+
+impl People {
+    pub fn natural(&self, person: &PersonId) -> Natural {
+        Natural(*self.linked.get(person).unwrap_or(person))
+    }
+
+    /// The person, persona and key behind a fingerprint, if the key is enrolled and not retired and the person stands active.
+    pub fn active(&self, fingerprint: &Fingerprint) -> Option<Signer<'_>> {
+        let key = self.keys.get(fingerprint).filter(|key| !key.retired)?;
+        let persona = self.personas.get(&key.persona)?;
+        self.is_active(&persona.person).then_some(Signer { person: persona.person, persona: key.persona, kind: persona.kind, key: &key.key })
+    }
+
+    /// Active, and so is every record of the same natural person: who is frozen under one name is frozen under all.
+    pub fn is_active(&self, person: &PersonId) -> bool {
+        self.persons.get(person).is_some_and(|p| p.standing == Standing::Active) && !self.is_suspect(person)
+    }
+
+    /// Frozen, under any record of the same natural person.
+    pub fn is_suspect(&self, person: &PersonId) -> bool {
+        self.same_natural(person).any(|id| self.persons.get(&id).is_some_and(|p| p.standing == Standing::Frozen))
+    }
+
+    fn same_natural<'a>(&'a self, person: &'a PersonId) -> impl Iterator<Item = PersonId> + 'a {
+        let natural = self.natural(person);
+        let linked = self.linked.iter().filter(move |(_, root)| Natural(**root) == natural).map(|(id, _)| *id);
+        linked.chain([*person, natural.0])
+    }
+
+    pub fn is_member(&self, group: &Label, person: &PersonId) -> bool {
+        self.groups.get(group).is_some_and(|members| members.contains_key(person))
+    }
+
+    pub fn is_administrator(&self, person: &PersonId) -> bool {
+        self.groups.iter().any(|(label, members)| label.as_str() == ADMINISTRATORS && members.contains_key(person))
+    }
+
+    pub fn keys_of<'a>(&'a self, persona: &'a PersonaId) -> impl Iterator<Item = (&'a Fingerprint, &'a Key)> {
+        self.keys.iter().filter(move |(_, key)| key.persona == *persona)
+    }
+}
+
+/// Who stands behind a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Signer<'a> {
+    pub person: PersonId,
+    pub persona: PersonaId,
+    pub kind: PersonaKind,
+    pub key: &'a PublicKey,
+}

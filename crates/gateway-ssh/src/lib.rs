@@ -1,0 +1,17 @@
+//! The SSH gateway: real OpenSSH clients on one side, real OpenSSH servers on the other; obeys the terms it is given, holds no policy.
+
+pub mod authorise;
+mod bridge;
+pub mod clock;
+mod connection;
+pub mod gate;
+mod inbox;
+pub mod key;
+pub mod login;
+pub mod masking;
+pub mod notice;
+pub mod server;
+pub mod sessions;
+pub mod tape;
+mod target;
+mod valve;

@@ -1,0 +1,252 @@
+//! What the gateway itself writes to a person: notices, warnings, ends. Pure: bytes in, bytes out.
+
+use std::time::Duration;
+
+use crate::authorise::Why;
+use crate::gate::{EndReason, Language, Refusal};
+
+/// How far before the end a terminal is warned.
+pub const WARN_BEFORE: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(60)];
+/// Longest line shown, in characters; what a refusal or an order brings is cut there.
+const MAX_LINE_CHARS: usize = 400;
+
+/// Where the words go: a raw terminal needs carriage returns, a pipe does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    Terminal,
+    Pipe,
+}
+
+/// Lines under the product's name, ready to be written.
+pub fn lines<'a>(screen: Screen, texts: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let end = match screen {
+        Screen::Terminal => "\r\n",
+        Screen::Pipe => "\n",
+    };
+    texts.into_iter().flat_map(|text| format!("sekimori: {}{end}", plain(text)).into_bytes()).collect()
+}
+
+/// A refusal: its sentence, its code and what to do next.
+pub fn refusal(screen: Screen, refusal: &Refusal) -> Vec<u8> {
+    let first = format!("{} [{}]", refusal.sentence, refusal.code);
+    let hint = refusal.hint.as_ref().map(|hint| format!("hint: {hint}"));
+    lines(screen, [Some(first.as_str()), hint.as_deref()].into_iter().flatten())
+}
+
+/// Why a channel or request was refused.
+pub const fn why(why: Why, language: Language) -> &'static str {
+    match (why, language) {
+        (Why::NotInTerms, Language::English) => "this grant does not allow this kind of channel",
+        (Why::NotInTerms, Language::Japanese) => "この許可では、この種のチャネルは使えません",
+        (Why::NoForwarding, Language::English) => "forwarding is not allowed through this gate",
+        (Why::NoForwarding, Language::Japanese) => "この関所では転送は使えません",
+        (Why::NoAgent, Language::English) => "agent forwarding is not allowed through this gate",
+        (Why::NoAgent, Language::Japanese) => "この関所ではエージェント転送は使えません",
+        (Why::NoX11, Language::English) => "X11 forwarding is not allowed through this gate",
+        (Why::NoX11, Language::Japanese) => "この関所では X11 転送は使えません",
+        (Why::NoSubsystems, Language::English) => "subsystems (sftp) are not allowed through this gate yet",
+        (Why::NoSubsystems, Language::Japanese) => "この関所ではサブシステム (sftp) はまだ使えません",
+        (Why::EnvNotListed, Language::English) => "this environment variable is not on the list",
+        (Why::EnvNotListed, Language::Japanese) => "この環境変数は許可一覧にありません",
+    }
+}
+
+/// Why the session is over; `None` where the person ended it.
+pub fn end(reason: &EndReason, language: Language) -> Option<String> {
+    let text = match (reason, language) {
+        (EndReason::ClientLeft, _) => return None,
+        (EndReason::ClientSilent, Language::English) => "no sign of life from your client; the session was closed".into(),
+        (EndReason::ClientSilent, Language::Japanese) => "クライアントの応答がないため、接続を閉じました".into(),
+        (EndReason::TargetLeft, Language::English) => "the target closed the connection".into(),
+        (EndReason::TargetLeft, Language::Japanese) => "対象が接続を閉じました".into(),
+        (EndReason::TargetSilent, Language::English) => "no sign of life from the target; the session was closed".into(),
+        (EndReason::TargetSilent, Language::Japanese) => "対象の応答がないため、接続を閉じました".into(),
+        (EndReason::TargetRefused(why), Language::English) => format!("the target cannot be used: {why}"),
+        (EndReason::TargetRefused(why), Language::Japanese) => format!("対象に接続できません: {why}"),
+        (EndReason::GrantEnded, Language::English) => "the grant has ended; the session was closed".into(),
+        (EndReason::GrantEnded, Language::Japanese) => "許可の期限が来たため、接続を閉じました".into(),
+        (EndReason::Killed(why), Language::English) => format!("the session was closed by order: {why}"),
+        (EndReason::Killed(why), Language::Japanese) => format!("命令により接続を閉じました: {why}"),
+        (EndReason::RecordingFailed, Language::English) => "the recording could not be kept; the session was closed".into(),
+        (EndReason::RecordingFailed, Language::Japanese) => "記録を保存できないため、接続を閉じました".into(),
+        (EndReason::LimitBroken, Language::English) => "a limit of the gate was broken; the session was closed".into(),
+        (EndReason::LimitBroken, Language::Japanese) => "関所の上限を超えたため、接続を閉じました".into(),
+        (EndReason::GatewayFault, Language::English) => "the gate had a fault; the session was closed".into(),
+        (EndReason::GatewayFault, Language::Japanese) => "関所の障害のため、接続を閉じました".into(),
+        (EndReason::GatewayStopped, Language::English) => "the gate is stopping; the session was closed".into(),
+        (EndReason::GatewayStopped, Language::Japanese) => "関所が停止するため、接続を閉じました".into(),
+    };
+    Some(text)
+}
+
+/// A channel that kept the others of its connection waiting was closed.
+pub const fn held_others_up(language: Language) -> &'static str {
+    match language {
+        Language::English => "this channel was not read for too long and held up the others; it was closed",
+        Language::Japanese => "このチャネルが長く読まれず他のチャネルを止めていたため、閉じました",
+    }
+}
+
+/// The target would not give a terminal or start what was asked.
+pub const fn target_declined(language: Language) -> &'static str {
+    match language {
+        Language::English => "the target refused this request",
+        Language::Japanese => "対象がこの要求を拒否しました",
+    }
+}
+
+/// What a person without a target may do.
+pub const fn control_only() -> &'static str {
+    "no target in the login name; hint: ssh ACCOUNT@TARGET@GATE, or ssh GATE sekimori COMMAND"
+}
+
+/// A warning for a terminal: cursor saved, own line at the bottom, cursor restored. The caller asks for a redraw afterwards.
+pub fn warning(left: Duration, language: Language) -> Vec<u8> {
+    let minutes = left.as_secs().div_ceil(60);
+    let text = match language {
+        Language::English => format!("sekimori: this session ends in {minutes} min"),
+        Language::Japanese => format!("sekimori: この接続はあと {minutes} 分で終わります"),
+    };
+    format!("\x1b7\x1b[999;1H\x1b[0;7m\x1b[2K {text} \x1b[0m\x1b8").into_bytes()
+}
+
+/// One line, without anything a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_LINE_CHARS).collect()
+}
+
+/// Follows a terminal's output to tell where words of our own may be put in: never inside an escape sequence or a character.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Seam(At);
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum At {
+    #[default]
+    Ground,
+    Character(u8),
+    Escape,
+    /// Between ESC and its final byte (`ESC ( B`).
+    Intermediate,
+    Control,
+    /// OSC, DCS, APC, PM, SOS: until BEL or ESC `\`.
+    Text,
+    TextEscape,
+}
+
+impl Seam {
+    /// May bytes be put in here?
+    pub fn is_clean(self) -> bool {
+        self.0 == At::Ground
+    }
+
+    pub fn follow(&mut self, output: &[u8]) {
+        for &byte in output {
+            self.0 = step(self.0, byte);
+        }
+    }
+}
+
+fn step(at: At, byte: u8) -> At {
+    match (at, byte) {
+        (At::Text, 0x1b) => At::TextEscape,
+        (At::Text, 0x07) | (At::TextEscape, b'\\') => At::Ground,
+        (At::Text, _) => At::Text,
+        (At::TextEscape, _) => step(At::Escape, byte),
+        (_, 0x1b) => At::Escape,
+        (_, 0x18 | 0x1a) => At::Ground,
+        (At::Escape, b'[') => At::Control,
+        (At::Escape, b']' | b'P' | b'X' | b'^' | b'_') => At::Text,
+        (At::Escape | At::Intermediate, 0x20..=0x2f) => At::Intermediate,
+        (At::Control, 0x20..=0x3f) => At::Control,
+        (At::Control | At::Escape | At::Intermediate, 0x00..=0x1f) => at,
+        (At::Control | At::Escape | At::Intermediate, _) => At::Ground,
+        (At::Character(left), 0x80..=0xbf) if left > 1 => At::Character(left - 1),
+        (At::Character(_), 0x80..=0xbf) => At::Ground,
+        (At::Ground | At::Character(_), 0xc2..=0xdf) => At::Character(1),
+        (At::Ground | At::Character(_), 0xe0..=0xef) => At::Character(2),
+        (At::Ground | At::Character(_), 0xf0..=0xf4) => At::Character(3),
+        (At::Ground | At::Character(_), _) => At::Ground,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_terminal_gets_carriage_returns_and_a_pipe_does_not() {
+        assert_eq!(lines(Screen::Terminal, ["a", "b"]), b"sekimori: a\r\nsekimori: b\r\n");
+        assert_eq!(lines(Screen::Pipe, ["a"]), b"sekimori: a\n");
+    }
+
+    #[test]
+    fn a_refusal_shows_sentence_code_and_hint() {
+        let shown = refusal(
+            Screen::Pipe,
+            &Refusal {
+                code: "no-grant".into(),
+                sentence: "no grant for `root@db1`".into(),
+                hint: Some("ask for one".into()),
+                exit: 1,
+            },
+        );
+        assert_eq!(shown, b"sekimori: no grant for `root@db1` [no-grant]\nsekimori: hint: ask for one\n");
+    }
+
+    #[test]
+    fn words_from_elsewhere_cannot_drive_the_terminal() {
+        assert_eq!(lines(Screen::Terminal, ["a\x1b[2J\nb\u{9b}c"]), b"sekimori: a[2Jbc\r\n");
+    }
+
+    #[test]
+    fn a_warning_leaves_the_cursor_where_it_was() {
+        let text = String::from_utf8(warning(Duration::from_secs(60), Language::English)).unwrap();
+        assert!(text.starts_with("\x1b7") && text.ends_with("\x1b8") && text.contains("1 min"), "{text:?}");
+        assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn the_seam_is_clean_only_between_sequences_and_characters() {
+        for (output, clean) in [
+            (&b"plain text\r\n"[..], true),
+            (b"\x1b", false),
+            (b"\x1b[31", false),
+            (b"\x1b[31m", true),
+            (b"\x1b]0;title", false),
+            (b"\x1b]0;title\x07", true),
+            (b"\x1b]0;title\x1b\\", true),
+            (b"\x1b(", false),
+            (b"\x1b(B", true),
+            ("関".as_bytes(), true),
+            (&"関".as_bytes()[..2], false),
+            (&"🚪".as_bytes()[..3], false),
+            ("🚪".as_bytes(), true),
+            (b"\x1b[3\x1b[0m", true),
+            (b"\xff\xfe", true),
+        ] {
+            let mut seam = Seam::default();
+            seam.follow(output);
+            assert_eq!(seam.is_clean(), clean, "{output:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_seam_does_not_depend_on_how_output_is_cut(output in proptest::collection::vec(any::<u8>(), 0..60), cut in 0usize..60) {
+            let cut = cut.min(output.len());
+            let (mut whole, mut parts) = (Seam::default(), Seam::default());
+            whole.follow(&output);
+            parts.follow(&output[..cut]);
+            parts.follow(&output[cut..]);
+            prop_assert_eq!(whole, parts);
+        }
+
+        #[test]
+        fn whole_characters_and_colours_leave_a_clean_seam(text in "(\\x1b\\[[0-9;]{0,5}m|[あ-ん]|[a-z]){0,30}") {
+            let mut seam = Seam::default();
+            seam.follow(text.as_bytes());
+            prop_assert!(seam.is_clean());
+        }
+    }
+}

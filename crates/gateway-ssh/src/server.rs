@@ -1,0 +1,475 @@
+//! The listener: accepts connections within limits, spreads them over threads, and keeps the unauthenticated from hurting the others.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, PrivateKey};
+use russh::server::Config;
+use russh::{Limits as RekeyLimits, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex};
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use crate::connection;
+use crate::gate::Gate;
+use crate::sessions::Sessions;
+use crate::tape::{Deck, Tapes};
+
+/// Window of a channel, both legs; what a peer may send that nobody has taken yet.
+pub(crate) const WINDOW: u32 = 2 << 20;
+/// Largest channel packet, both legs; russh refuses more.
+pub(crate) const MAX_PACKET: u32 = 65_535;
+/// Commands between a session's tasks and russh's loop; each may hold a packet.
+const EVENT_QUEUE: usize = 16;
+/// Pause after the listener itself failed (out of descriptors), so that the failure does not become a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How the gateway is set up.
+pub struct Settings {
+    pub host_keys: Vec<PrivateKey>,
+    pub host_certificates: Vec<Certificate>,
+    pub ciphers: Ciphers,
+    /// From connecting to a verified signature.
+    pub login_grace: Duration,
+    pub max_auth_attempts: usize,
+    /// A refused key is answered after this, whatever the reason.
+    pub rejection_time: Duration,
+    /// Connections without authentication, in all and from one address.
+    pub max_unauthenticated: usize,
+    pub max_unauthenticated_per_source: usize,
+    /// Channels at a time in one connection.
+    pub max_channels: usize,
+    /// Silence after which a keepalive is sent, and how many may go unanswered.
+    pub keepalive: Duration,
+    pub keepalive_max: u32,
+    /// How long a channel that is not read may hold up the others of its connection.
+    pub sibling_patience: Duration,
+    /// Keys are exchanged anew after so many bytes or this time.
+    pub rekey_bytes: usize,
+    pub rekey_after: Duration,
+    /// Threads that carry connections, and threads that write recordings.
+    pub threads: usize,
+    pub tape_threads: usize,
+}
+
+impl Settings {
+    /// The defaults, with a host key.
+    pub fn new(host_key: PrivateKey) -> Self {
+        Self {
+            host_keys: vec![host_key],
+            host_certificates: Vec::new(),
+            ciphers: Ciphers::Fast,
+            login_grace: Duration::from_secs(20),
+            max_auth_attempts: 6,
+            rejection_time: Duration::from_millis(100),
+            max_unauthenticated: 512,
+            max_unauthenticated_per_source: 64,
+            max_channels: 64,
+            keepalive: Duration::from_secs(15),
+            keepalive_max: 3,
+            sibling_patience: Duration::from_secs(30),
+            rekey_bytes: 1 << 30,
+            rekey_after: Duration::from_secs(3600),
+            threads: thread::available_parallelism().map_or(2, usize::from).min(16),
+            tape_threads: 2,
+        }
+    }
+
+    pub(crate) fn silence_allowed(&self) -> Duration {
+        self.keepalive * self.keepalive_max
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("threads", &self.threads).field("host_keys", &"***").finish_non_exhaustive()
+    }
+}
+
+/// Which ciphers clients are offered. OpenSSH prefers ChaCha20 where it is offered, at about half the speed of AES-GCM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ciphers {
+    /// AES-GCM alone.
+    Fast,
+    /// AES-GCM, ChaCha20 and AES-CTR, for clients that know nothing better.
+    Compatible,
+}
+
+const FAST: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::AES_128_GCM];
+const COMPATIBLE: &[cipher::Name] = &[
+    cipher::AES_256_GCM,
+    cipher::AES_128_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+];
+
+impl Ciphers {
+    const fn for_clients(self) -> &'static [cipher::Name] {
+        match self {
+            Self::Fast => FAST,
+            Self::Compatible => COMPATIBLE,
+        }
+    }
+
+    /// Towards a target our first choice wins, so a long list costs no speed.
+    pub(crate) const fn for_targets(self) -> &'static [cipher::Name] {
+        COMPATIBLE
+    }
+}
+
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::EXTENSION_SUPPORT_AS_CLIENT,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+const KEYS: &[Algorithm] = &[
+    Algorithm::Ed25519,
+    Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+    Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
+    Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
+    Algorithm::SkEd25519,
+    Algorithm::SkEcdsaSha2NistP256,
+];
+
+pub(crate) fn preferred(ciphers: &'static [cipher::Name]) -> Preferred {
+    Preferred {
+        kex: Cow::Borrowed(KEX),
+        key: Cow::Borrowed(KEYS),
+        cipher: Cow::Borrowed(ciphers),
+        // Compressed input grows after it was counted.
+        compression: Cow::Borrowed(&[compression::NONE]),
+        ..Preferred::DEFAULT
+    }
+}
+
+fn server_config(settings: &Settings) -> Config {
+    Config {
+        server_id: SshId::Standard("SSH-2.0-Sekimori".into()),
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        auth_rejection_time: settings.rejection_time,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: settings.host_keys.clone(),
+        certificates: settings.host_certificates.clone(),
+        limits: RekeyLimits::new(settings.rekey_bytes, settings.rekey_bytes, settings.rekey_after),
+        window_size: WINDOW,
+        maximum_packet_size: MAX_PACKET,
+        channel_buffer_size: 1,
+        event_buffer_size: EVENT_QUEUE,
+        preferred: preferred(settings.ciphers.for_clients()),
+        max_auth_attempts: settings.max_auth_attempts,
+        inactivity_timeout: None,
+        keepalive_interval: Some(settings.keepalive),
+        // Silence is judged in `connection`, where it is known whether we listen.
+        keepalive_max: 0,
+        nodelay: true,
+    }
+}
+
+/// What every connection shares.
+pub(crate) struct Shared<G> {
+    pub(crate) gate: G,
+    pub(crate) settings: Settings,
+    pub(crate) config: Arc<Config>,
+    pub(crate) sessions: Sessions,
+    pub(crate) tapes: Box<dyn Tapes>,
+    pub(crate) deck: Deck,
+    pub(crate) tasks: Tasks,
+    pub(crate) stopping: watch::Sender<bool>,
+    doors: Arc<Doors>,
+}
+
+/// A running gateway. Dropping it stops it as [`Gateway::stop`] does, without waiting.
+#[derive(Debug)]
+pub struct Gateway {
+    sessions: Sessions,
+    tasks: Tasks,
+    stopping: watch::Sender<bool>,
+    local: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Starts accepting on `listener` on threads of its own.
+    ///
+    /// # Errors
+    /// Where threads or their event loops cannot be started.
+    pub fn start<G: Gate>(
+        listener: StdListener,
+        settings: Settings,
+        gate: G,
+        tapes: impl Tapes,
+        sessions: Sessions,
+    ) -> std::io::Result<Self> {
+        let local = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let (tasks, stopping) = (Tasks::default(), watch::Sender::new(false));
+        let shared = Arc::new(Shared {
+            gate,
+            config: Arc::new(server_config(&settings)),
+            sessions: sessions.clone(),
+            tapes: Box::new(tapes),
+            deck: Deck::start(settings.tape_threads)?,
+            tasks: tasks.clone(),
+            stopping: stopping.clone(),
+            doors: Arc::default(),
+            settings,
+        });
+        let mut threads = Vec::new();
+        let mut carriers = Vec::new();
+        for number in 0..shared.settings.threads.max(1) {
+            let (carrier, thread) = Carrier::start(number, shared.clone())?;
+            carriers.push(carrier);
+            threads.push(thread);
+        }
+        threads.push(spawn_acceptor(listener, shared, carriers)?);
+        Ok(Self { sessions, tasks, stopping, local, threads })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Tasks at work for connections, their channels and their targets: zero when nobody is connected.
+    pub fn tasks(&self) -> usize {
+        self.tasks.0.load(Ordering::Acquire)
+    }
+
+    /// Stops accepting, ends every session and waits for the threads.
+    pub fn stop(mut self) {
+        self.stopping.send_replace(true);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing left to wait for.
+            let _joined = thread.join();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+fn spawn_acceptor<G: Gate>(
+    listener: StdListener,
+    shared: Arc<Shared<G>>,
+    carriers: Vec<Carrier>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("ssh-accept".into()).spawn(move || {
+        runtime.block_on(async {
+            let mut stopping = shared.stopping.subscribe();
+            tokio::select! {
+                () = accept(listener, &shared.doors, &shared.settings, &carriers) => {}
+                // An error means the sender is gone, which stops just as well.
+                _ = stopping.wait_for(|stop| *stop) => {}
+            }
+        });
+    })
+}
+
+/// Never returns; nothing a connection does is awaited here.
+async fn accept(listener: StdListener, doors: &Arc<Doors>, settings: &Settings, carriers: &[Carrier]) {
+    let Ok(listener) = TcpListener::from_std(listener) else {
+        return;
+    };
+    loop {
+        let Ok((socket, peer)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(pass) = doors.enter(peer.ip(), settings) else {
+            continue;
+        };
+        let idlest = carriers.iter().min_by_key(|carrier| carrier.load.load(Ordering::Relaxed));
+        if let (Some(carrier), Ok(socket)) = (idlest, socket.into_std()) {
+            carrier.give(Arrival { socket, peer, pass });
+        }
+    }
+}
+
+/// A connection on its way to the thread that carries it.
+struct Arrival {
+    socket: StdStream,
+    peer: SocketAddr,
+    pass: DoorPass,
+}
+
+/// One thread with its own event loop: both legs of a connection and what lies between run on the same core.
+struct Carrier {
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Carrier {
+    fn start<G: Gate>(number: usize, shared: Arc<Shared<G>>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (arrivals, inbox) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let own_load = load.clone();
+        let thread = thread::Builder::new().name(format!("ssh-{number}")).spawn(move || {
+            runtime.block_on(carry(inbox, shared, own_load));
+        })?;
+        Ok((Self { arrivals, load }, thread))
+    }
+
+    fn give(&self, arrival: Arrival) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        // The thread lives until the acceptor has stopped.
+        let _sent = self.arrivals.send(arrival);
+    }
+}
+
+async fn carry<G: Gate>(
+    mut arrivals: mpsc::UnboundedReceiver<Arrival>,
+    shared: Arc<Shared<G>>,
+    load: Arc<AtomicUsize>,
+) {
+    while let Some(Arrival { socket, peer, pass }) = arrivals.recv().await {
+        let (shared, load) = (shared.clone(), load.clone());
+        let guard = shared.tasks.enter();
+        tokio::spawn(async move {
+            let _guards = (guard, LoadGuard(load));
+            if let Ok(socket) = TcpStream::from_std(socket) {
+                connection::serve(socket, peer, shared, pass).await;
+            }
+        });
+    }
+    // The acceptor is gone; the sessions end by the same signal.
+    let patience = Duration::from_secs(2);
+    let emptied = async {
+        while load.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _in_time = tokio::time::timeout(patience, emptied).await;
+}
+
+struct LoadGuard(Arc<AtomicUsize>);
+
+impl Drop for LoadGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts live tasks, so that a leak shows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks(Arc<AtomicUsize>);
+
+/// One live task.
+#[derive(Debug)]
+pub(crate) struct TaskGuard(Tasks);
+
+impl Tasks {
+    pub(crate) fn enter(&self) -> TaskGuard {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        TaskGuard(self.clone())
+    }
+}
+
+impl Drop for TaskGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts who is in without having shown a key.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    inside: Mutex<HashMap<IpAddr, usize>>,
+    total: AtomicUsize,
+}
+
+/// The right to be connected without authentication; dropped once authenticated, or with the connection.
+#[derive(Debug)]
+pub(crate) struct DoorPass {
+    doors: Arc<Doors>,
+    source: IpAddr,
+}
+
+impl Doors {
+    fn enter(self: &Arc<Self>, source: IpAddr, settings: &Settings) -> Option<DoorPass> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = inside.get(&source).copied().unwrap_or(0);
+        let full = self.total.load(Ordering::Acquire) >= settings.max_unauthenticated;
+        if full || here >= settings.max_unauthenticated_per_source {
+            return None;
+        }
+        inside.insert(source, here + 1);
+        self.total.fetch_add(1, Ordering::AcqRel);
+        Some(DoorPass { doors: self.clone(), source })
+    }
+}
+
+impl Drop for DoorPass {
+    fn drop(&mut self) {
+        let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(here) = inside.get_mut(&self.source) {
+            *here -= 1;
+            if *here == 0 {
+                inside.remove(&self.source);
+            }
+        }
+        self.doors.total.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// No delay for keystrokes, and a dead host is noticed by TCP itself. A system that refuses an option loses only what it brings.
+pub(crate) fn socket_options(socket: &TcpStream, settings: &Settings) {
+    let silence = u32::try_from(settings.silence_allowed().as_millis()).unwrap_or(u32::MAX);
+    let set = [
+        socket.set_nodelay(true).is_ok(),
+        sockopt::set_socket_keepalive(socket, true).is_ok(),
+        sockopt::set_tcp_keepidle(socket, settings.keepalive.max(Duration::from_secs(1))).is_ok(),
+        sockopt::set_tcp_keepintvl(socket, settings.keepalive.max(Duration::from_secs(1))).is_ok(),
+        sockopt::set_tcp_keepcnt(socket, settings.keepalive_max.max(1)).is_ok(),
+        sockopt::set_tcp_user_timeout(socket, silence).is_ok(),
+    ];
+    if set.contains(&false) {
+        tracing::debug!(?set, "a socket option was refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use russh::keys::ssh_key::private::Ed25519Keypair;
+
+    fn settings() -> Settings {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&[1; 32]));
+        Settings { max_unauthenticated: 5, max_unauthenticated_per_source: 3, ..Settings::new(key) }
+    }
+
+    #[test]
+    fn one_source_cannot_take_every_place() {
+        let doors = Arc::new(Doors::default());
+        let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let held: Vec<_> = (0..10).filter_map(|_| doors.enter(one, &settings())).collect();
+        assert_eq!(held.len(), 3);
+        let others: Vec<_> = (0..10).filter_map(|_| doors.enter(two, &settings())).collect();
+        assert_eq!(others.len(), 2, "the total is five");
+        drop(held);
+        assert!(doors.enter(one, &settings()).is_some());
+        drop(others);
+        assert!(doors.inside.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,9 @@
+//! The crate beside the real `ssh-keygen`, beside an authenticator made of software, and against hostile bytes.
+
+mod certificates;
+mod hardware_keys;
+mod hostile_bytes;
+mod keys;
+mod signatures;
+mod software_token;
+mod workshop;

@@ -1,0 +1,93 @@
+//! The ledger's directory: made for its owner alone, locked for one writer, synced so that names survive a power cut.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::{Result, StoreError};
+
+pub(crate) const DATABASE: &str = "ledger.db";
+pub(crate) const SNAPSHOTS: &str = "snapshots";
+const LOCK: &str = "ledger.lock";
+const OWNER_ONLY_DIR: u32 = 0o700;
+const OWNER_ONLY_FILE: u32 = 0o600;
+const OTHERS: u32 = 0o077;
+
+/// Makes the directory and the files in it, durable in their names, and returns its absolute path.
+pub(crate) fn prepare(dir: &Path) -> Result<PathBuf> {
+    make_dir(dir)?;
+    let dir = dir.canonicalize().map_err(at(dir))?;
+    make_dir(&dir.join(SNAPSHOTS))?;
+    make_file(&dir.join(DATABASE))?;
+    make_file(&dir.join(LOCK))?;
+    sync_dir(&dir)?;
+    Ok(dir)
+}
+
+/// Held for as long as the file is open; given back by the kernel however the process ends.
+pub(crate) fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join(LOCK);
+    let file = make_file(&path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(StoreError::InUse { dir: dir.to_path_buf() }),
+        Err(error) => Err(at(&path)(error.into())),
+    }
+}
+
+/// A name in a directory is durable only after this.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|handle| handle.sync_all()).map_err(at(dir))
+}
+
+/// A new, empty file that only its owner reads; what was there before is gone.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(OWNER_ONLY_FILE).open(path)
+}
+
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_path_buf();
+    |source| StoreError::Io { path, source }
+}
+
+/// Also one that was there is synced into its parent: whoever made it may have been killed before doing so.
+fn make_dir(dir: &Path) -> Result<()> {
+    match DirBuilder::new().mode(OWNER_ONLY_DIR).create(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => refuse_if_open_to_others(dir)?,
+        Err(error) => return Err(at(dir)(error)),
+    }
+    sync_dir(parent(dir))
+}
+
+/// Not closed for them instead: it may be a directory named by mistake, and not ours to change.
+fn refuse_if_open_to_others(dir: &Path) -> Result<()> {
+    match mode(dir)? {
+        mode if mode & OTHERS == 0 => Ok(()),
+        mode => Err(StoreError::OpenToOthers { path: dir.to_path_buf(), mode }),
+    }
+}
+
+/// Opened before SQLite opens it, because SQLite would use the process's umask; `-wal` and `-shm` inherit the mode.
+fn make_file(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let file =
+        options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE).open(path).map_err(at(path))?;
+    if mode(path)? & OTHERS != 0 {
+        std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY_FILE)).map_err(at(path))?;
+    }
+    Ok(file)
+}
+
+fn mode(path: &Path) -> Result<u32> {
+    Ok(std::fs::metadata(path).map_err(at(path))?.permissions().mode() & 0o7777)
+}
+
+fn parent(dir: &Path) -> &Path {
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

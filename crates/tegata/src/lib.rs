@@ -1,0 +1,8 @@
+//! The permit: statements that persons sign, the signatures, the chain to the founders, and the file that proves a grant. No clock, no I/O.
+
+pub mod closure;
+mod permit;
+pub mod signatures;
+pub mod statement;
+
+pub use permit::{Fault, LONGEST_TEGATA, ServersWord, Tegata, Trust, Verdict, VerifiedTegata, Voice, log_verifier};

@@ -1,0 +1,282 @@
+//! The tegata (手形): a grant with its proof in one file. Verifying needs the founders' fingerprints and nothing else: no network, no clock, no server.
+
+use std::collections::BTreeSet;
+
+use domain::decide::{Standing, judge, still_stands};
+use domain::event::{Event, Filing};
+use domain::state::Grant;
+use domain::{Entry, GrantId, State, Timestamp};
+use ledger::{MultiProof, SignedCheckpoint, TreeHead, VerifierKey, leaf_hash};
+use serde::{Deserialize, Serialize};
+use sshwire::{Fingerprint, KeyClass, Presence};
+
+use crate::signatures::{self, SignatureFault};
+
+/// The form of the file.
+const FORM: &str = "sekimori-tegata/v1";
+/// A tegata is a few dozen entries; one longer than this is not read.
+pub const LONGEST_TEGATA: usize = 4 << 20;
+const MOST_ENTRIES: usize = 2_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tegata {
+    form: String,
+    pub grant: GrantId,
+    /// A C2SP signed note.
+    pub checkpoint: String,
+    pub proof: MultiProof,
+    /// The entries' exact bytes, in order; `proof` says which places they have.
+    pub entries: Vec<String>,
+}
+
+/// Whom a verifier trusts: the two founders, by the fingerprints they confirmed to each other outside the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    pub founders: BTreeSet<Fingerprint>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("tegata is {length} bytes long; at most {LONGEST_TEGATA} are read")]
+    TooLong { length: usize },
+    #[error("tegata is not readable: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("file is of form `{found}`, not `{FORM}`")]
+    OtherForm { found: String },
+    #[error("tegata has {found} entries; at most {MOST_ENTRIES} are read")]
+    TooMany { found: usize },
+    #[error("entry at place {place} is not readable: {why}")]
+    Entry { place: u64, why: domain::entry::EntryError },
+    #[error("entry says it is number {said} but stands at place {place}")]
+    OtherPlace { place: u64, said: u64 },
+    #[error("the first entry is not a founding")]
+    NoFounding,
+    #[error("the founders are not those you trust: found {}", list(.found))]
+    OtherFounders { found: BTreeSet<Fingerprint> },
+    #[error("checkpoint does not verify: {0}")]
+    Checkpoint(ledger::Error),
+    #[error("the entries are not those of the checkpoint: {0}")]
+    Inclusion(ledger::Error),
+    #[error("entry {seq} is not signed as it says: {why}")]
+    Signature { seq: u64, why: SignatureFault },
+    #[error("entry {seq} breaks a rule: {why}")]
+    Rule { seq: u64, why: domain::Refusal },
+    #[error("the entries do not make grant `{grant}`")]
+    NoGrant { grant: GrantId },
+}
+
+fn list(fingerprints: &BTreeSet<Fingerprint>) -> String {
+    fingerprints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A tegata whose every signature, rule and proof was checked. It proves history, not that the grant still stands.
+#[derive(Debug, Clone)]
+pub struct VerifiedTegata {
+    state: State,
+    grant: GrantId,
+    verdict: Verdict,
+}
+
+/// What was proved, and what rests on the server's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub origin: String,
+    pub size: u64,
+    pub founders: BTreeSet<Fingerprint>,
+    pub grant: GrantId,
+    pub request: domain::statement::RequestFields,
+    pub principal: domain::motion::Principal,
+    pub requester: Voice,
+    pub approvers: Vec<Voice>,
+    pub granted: Timestamp,
+    pub words: Vec<ServersWord>,
+}
+
+/// Whose key spoke, and how strongly the key is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    pub person: domain::PersonId,
+    pub key: Fingerprint,
+    pub class: KeyClass,
+    pub presence: Presence,
+    pub at: Timestamp,
+}
+
+/// What no offline proof can show, and who therefore vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServersWord {
+    /// That no later entry revoked the grant, froze or removed a person or key, or linked two persons.
+    NothingTakenBackSince,
+    /// The times in entries.
+    Times,
+    /// That the requester typed this request: it came through an SSH terminal, without the requester's signature over it.
+    RequestFiledThroughSsh,
+    /// A key was replaced by recovery shares; who held them is not proved.
+    KeyRecovered,
+}
+
+impl Tegata {
+    pub fn new(grant: GrantId, checkpoint: String, proof: MultiProof, entries: Vec<String>) -> Self {
+        Self { form: FORM.to_owned(), grant, checkpoint, proof, entries }
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        if bytes.len() > LONGEST_TEGATA {
+            return Err(Fault::TooLong { length: bytes.len() });
+        }
+        let parsed: Self = serde_json::from_slice(bytes)?;
+        if parsed.form != FORM {
+            return Err(Fault::OtherForm { found: parsed.form.chars().take(64).collect() });
+        }
+        if parsed.entries.len() > MOST_ENTRIES {
+            return Err(Fault::TooMany { found: parsed.entries.len() });
+        }
+        Ok(parsed)
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a tegata is text and numbers")
+    }
+
+    /// Checks everything that can be checked without the server.
+    pub fn verify(&self, trust: &Trust) -> Result<VerifiedTegata, Fault> {
+        let founding = self.founding(trust)?;
+        let key = log_verifier(&founding).map_err(Fault::Checkpoint)?;
+        let note = SignedCheckpoint::parse(self.checkpoint.as_bytes()).and_then(|note| note.verify(&key)).map_err(Fault::Checkpoint)?;
+        self.verify_under(&note.head(), trust)
+    }
+
+    /// As [`Tegata::verify`], under a head that the caller knows by other means than the file's checkpoint: the keeper, about to sign it.
+    pub fn verify_under(&self, head: &TreeHead, trust: &Trust) -> Result<VerifiedTegata, Fault> {
+        self.founding(trust)?;
+        let leaves: Vec<_> = self.entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect();
+        self.proof.verify(&leaves, head).map_err(Fault::Inclusion)?;
+        let replay = self.replay()?;
+        let verdict = replay.verdict(self, head.size)?;
+        Ok(VerifiedTegata { state: replay.state, grant: self.grant, verdict })
+    }
+
+    /// The log key stands in the founding, and the founding is the founders'.
+    fn founding(&self, trust: &Trust) -> Result<domain::event::Founding, Fault> {
+        let first = self.entries.first().ok_or(Fault::NoFounding)?;
+        let entry = Entry::decode(first.as_bytes()).map_err(|why| Fault::Entry { place: 0, why })?;
+        let Event::Founded(founded) = &entry.event else { return Err(Fault::NoFounding) };
+        let found: BTreeSet<Fingerprint> = founded.founding.founders.iter().map(|f| f.key.fingerprint()).collect();
+        if found != trust.founders {
+            return Err(Fault::OtherFounders { found });
+        }
+        signatures::check_founding(&founded.founding, &founded.signatures).map_err(|why| Fault::Signature { seq: 0, why })?;
+        Ok(founded.founding.clone())
+    }
+
+    fn replay(&self) -> Result<Replay, Fault> {
+        let mut replay = Replay::default();
+        for (text, place) in self.entries.iter().zip(&self.proof.indices) {
+            let entry = Entry::decode(text.as_bytes()).map_err(|why| Fault::Entry { place: *place, why })?;
+            if entry.seq != *place {
+                return Err(Fault::OtherPlace { place: *place, said: entry.seq });
+            }
+            replay.step(&entry)?;
+        }
+        Ok(replay)
+    }
+}
+
+/// The verifier key of an installation's checkpoints, from its founding.
+pub fn log_verifier(founding: &domain::event::Founding) -> ledger::Result<VerifierKey> {
+    let malformed = ledger::Error::Malformed { what: "log key", why: "it is not an Ed25519 key" };
+    let point = founding.log_key.ed25519_point().ok_or(malformed)?;
+    Ok(VerifierKey::new(founding.origin.as_str().parse()?, *point))
+}
+
+#[derive(Default)]
+struct Replay {
+    state: State,
+    requester: Option<Voice>,
+    approvers: Vec<Voice>,
+    words: Vec<ServersWord>,
+}
+
+impl Replay {
+    fn step(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let seq = entry.seq;
+        let proofs = signatures::check(&self.state, entry).map_err(|why| Fault::Signature { seq, why })?;
+        judge(&self.state, entry).map_err(|why| Fault::Rule { seq, why })?;
+        self.listen(entry, proofs.into_iter().next());
+        self.state.apply(entry);
+        Ok(())
+    }
+
+    fn listen(&mut self, entry: &Entry, proof: Option<signatures::Proof>) {
+        let speaker = match entry.actor {
+            domain::Actor::Person { person, .. } => Some(person),
+            domain::Actor::Founders | domain::Actor::Engine | domain::Actor::Front | domain::Actor::Recovery | domain::Actor::Unproved => None,
+        };
+        let voice = |key: &sshwire::PublicKey, presence, person| Voice { person, key: key.fingerprint(), class: key.class(), presence, at: entry.time };
+        match (&entry.event, proof, speaker) {
+            (Event::RequestFiled(_), Some(proof), Some(person)) => self.requester = Some(voice(&proof.key, proof.presence, person)),
+            (Event::RequestFiled(filed), None, Some(person)) => {
+                if let Filing::FiledThroughSsh { key, .. } = &filed.filing
+                    && let Some(known) = self.state.people.keys.get(key)
+                {
+                    self.requester = Some(voice(&known.key, Presence::NotAHardwareKey, person));
+                }
+                self.words.push(ServersWord::RequestFiledThroughSsh);
+            }
+            (Event::ApprovalGiven(_), Some(proof), Some(person)) => self.approvers.push(voice(&proof.key, proof.presence, person)),
+            (Event::RecoveryCompleted(_), _, _) => self.words.push(ServersWord::KeyRecovered),
+            _ => {}
+        }
+    }
+
+    fn verdict(&self, tegata: &Tegata, size: u64) -> Result<Verdict, Fault> {
+        let missing = || Fault::NoGrant { grant: tegata.grant };
+        let grant = self.state.passage.grants.get(&tegata.grant).ok_or_else(missing)?;
+        let founding = self.state.founding.as_ref().ok_or(Fault::NoFounding)?;
+        let account = self.state.estate.accounts.get(&grant.request.fields.account).ok_or_else(missing)?;
+        let mut words = vec![ServersWord::NothingTakenBackSince, ServersWord::Times];
+        words.extend(self.words.iter().copied());
+        Ok(Verdict {
+            origin: founding.origin.to_string(),
+            size,
+            founders: founding.founders.iter().map(|f| f.key.fingerprint()).collect(),
+            grant: tegata.grant,
+            request: grant.request.fields.clone(),
+            principal: account.principal.clone(),
+            requester: self.requester.clone().ok_or_else(missing)?,
+            approvers: self.approvers.clone(),
+            granted: self.state.journal.time.ok_or_else(missing)?,
+            words,
+        })
+    }
+}
+
+impl VerifiedTegata {
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    pub fn grant_id(&self) -> GrantId {
+        self.grant
+    }
+
+    /// The grant as the proof's entries make it.
+    pub fn grant(&self) -> &Grant {
+        self.state.passage.grants.get(&self.grant).expect("verification found it")
+    }
+
+    /// What the proof's own entries say of the grant at `at`: window, persons, rules. Not what was taken back later.
+    pub fn would_stand(&self, at: Timestamp) -> Result<Standing, domain::Refusal> {
+        still_stands(&self.state, &self.grant, at)
+    }
+
+    /// The state that the proof's own entries make.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub fn founding(&self) -> &domain::event::Founding {
+        self.state.founding.as_ref().expect("verification began with it")
+    }
+}
