@@ -1,25 +1,39 @@
 //! Folding one entry into the state. Never refuses: what stands in the ledger happened. Upgrades of old entries happen here, never on disk.
 
-use imbl::OrdMap;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use imbl::{OrdMap, OrdSet};
 use sshwire::PublicKey;
 
 use crate::entry::Entry;
 use crate::estate::{Account, Target};
 use crate::event::{Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, GrantMade, MotionCarried, MotionFiled, RecoveryStarted, RequestFiled, SessionOpened};
-use crate::id::{PersonId, PersonaId, RecoveryId};
+use crate::id::{GrantId, PersonId, PersonaId, RecoveryId, RequestId};
 use crate::motion::{Act, MOTION_LIFE, Motion};
 use crate::people::{ADMINISTRATORS, Key, Person, Persona, PersonaKind, Standing};
-use crate::state::{Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session, State};
-use crate::statement::{Deed, Signed};
+use crate::state::{AFTERLIFE, Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session, State};
+use crate::statement::{Deed, LONGEST_STATEMENT_LIFE, Signed};
 use crate::time::Timestamp;
 
 impl State {
     /// The state after `entry`. Entries come in the order of their sequence numbers.
     pub fn apply(&mut self, entry: &Entry) {
-        self.journal.size = entry.seq + 1;
+        self.journal.size = entry.seq.saturating_add(1);
         self.journal.time = Some(entry.time);
         self.forget_what_is_over(entry.time);
         self.apply_event(entry);
+    }
+
+    /// The state as `at` finds it: without what is over by then. Whether that was forgotten yet must not change any judgement, or the few
+    /// entries of a proof would be judged otherwise than the whole ledger was.
+    pub(crate) fn as_of(&self, at: Timestamp) -> Cow<'_, Self> {
+        if !self.has_something_over(at) {
+            return Cow::Borrowed(self);
+        }
+        let mut state = self.clone();
+        state.forget_what_is_over(at);
+        Cow::Owned(state)
     }
 
     fn apply_event(&mut self, entry: &Entry) {
@@ -27,15 +41,17 @@ impl State {
         match &entry.event {
             Event::Founded(founded) => self.found(founded, seq),
             Event::MotionFiled(filed) => self.file_motion(filed, seq, time),
-            Event::MotionCarried(carried) => self.carry_motion(carried, seq),
+            Event::MotionCarried(carried) => self.carry_motion(carried, seq, time),
             Event::RequestFiled(filed) => self.file_request(filed, seq, time),
-            Event::RequestRefused(decided) => self.refuse_request(decided),
-            Event::ApprovalGiven(decided) => self.add_approval(decided, seq),
+            Event::RequestRefused(decided) => self.refuse_request(decided, time),
+            Event::ApprovalGiven(decided) => self.add_approval(decided, seq, time),
             Event::GrantMade(made) => self.make_grant(made, seq),
-            Event::Deed(done) => self.do_deed(done, seq),
+            Event::Deed(done) => self.do_deed(done, seq, time),
             Event::SessionOpened(opened) => self.open_session(opened, seq, time),
             Event::SessionEnded(ended) => {
-                self.passage.sessions.remove(&ended.session);
+                if let Some(gone) = self.passage.sessions.remove(&ended.session) {
+                    self.passage.connected.remove(&(gone.person, ended.session));
+                }
             }
             Event::ErrandOpened(opened) => self.open_errand(opened, seq),
             Event::ErrandEnded(ended) => self.end_errand(ended),
@@ -43,7 +59,7 @@ impl State {
             Event::RecoveryStarted(started) => self.start_recovery(started, seq, time),
             Event::RecoveryCompleted(completed) => self.complete_recovery(&completed.recovery, seq),
             Event::ClockDoubted(doubted) => self.journal.clock_doubt = Some(doubted.found),
-            Event::RecordingAnchored(_) | Event::RefusalsOverflowed(_) | Event::EngineStarted(_) => {}
+            Event::RecordingAnchored(_) | Event::RefusalsOverflowed(_) | Event::EngineStarted(_) | Event::SnapshotTaken(_) => {}
         }
     }
 
@@ -56,6 +72,7 @@ impl State {
             self.people.personas.insert(founder.persona, Persona { person: founder.person, kind: PersonaKind::Admin, origin });
             self.add_key(&founder.key, founder.persona, origin);
             members.insert(founder.person, origin);
+            self.people.appointed.entry(founder.person).or_default().insert(origin);
         }
         self.people.groups.insert(administrators, members);
         self.founding = Some(founded.founding.clone());
@@ -68,7 +85,7 @@ impl State {
     }
 
     fn file_motion(&mut self, filed: &MotionFiled, seq: u64, time: Timestamp) {
-        self.use_nonce(&filed.signed);
+        self.use_nonce(&filed.signed, time);
         let Some(proposer) = self.people.personas.get(&filed.fields.proposer).map(|p| p.person) else { return };
         let id = filed.fields.motion;
         let motion = Motion { fields: filed.fields.clone(), proposer, key: filed.signed.key, statement: filed.statement, filed: seq, filed_at: time };
@@ -76,8 +93,8 @@ impl State {
         self.remember(time.plus(MOTION_LIFE), Deadline::Motion(id));
     }
 
-    fn carry_motion(&mut self, carried: &MotionCarried, seq: u64) {
-        self.use_nonce(&carried.signed);
+    fn carry_motion(&mut self, carried: &MotionCarried, seq: u64, time: Timestamp) {
+        self.use_nonce(&carried.signed, time);
         if let Some(motion) = self.motions.remove(&carried.fields.motion) {
             let origin = Origin { filed: motion.filed, carried: seq, signers: Some([motion.key, carried.signed.key]) };
             self.enact(&motion.fields.act, origin);
@@ -98,9 +115,12 @@ impl State {
             Act::KeyEnrol { persona, key, .. } => self.add_key(key, *persona, origin),
             Act::GroupJoin { group, person } => {
                 self.people.groups.entry(group.clone()).or_default().insert(*person, origin);
+                if group.as_str() == ADMINISTRATORS {
+                    self.people.appointed.entry(*person).or_default().insert(origin);
+                }
             }
             Act::IdentityLink { one, other } => self.link(one, other, origin),
-            Act::PersonThaw { person } => self.set_standing(person, Standing::Active),
+            Act::PersonThaw { person } => self.set_standing(person, Standing::thawed),
             Act::TargetAdd { target, label, zone, tier, address, host_keys, errands } => {
                 let added = Target {
                     label: label.clone(), zone: zone.clone(), tier: *tier, address: *address, host_keys: host_keys.clone(),
@@ -132,29 +152,33 @@ impl State {
     fn link(&mut self, one: &PersonId, other: &PersonId, origin: Origin) {
         let root = *self.people.linked.get(one).unwrap_or(one);
         let gone = *self.people.linked.get(other).unwrap_or(other);
-        let moved: Vec<PersonId> = self.people.linked.iter().filter(|(_, r)| **r == gone).map(|(p, _)| *p).collect();
-        for person in moved.into_iter().chain([gone, *other]).filter(|p| *p != root) {
-            self.people.linked.insert(person, root);
+        let mut records: OrdSet<PersonId> = self.people.same_natural(one).chain([root]).collect();
+        let joining: Vec<PersonId> = self.people.same_natural(other).filter(|record| *record != root).collect();
+        for moved in joining {
+            records.insert(moved);
+            self.people.linked.insert(moved, root);
         }
+        self.people.twins.remove(&gone);
+        self.people.twins.insert(root, records);
         for person in [one, other] {
             self.people.links.entry(*person).or_default().insert(origin);
         }
     }
 
-    fn set_standing(&mut self, person: &PersonId, standing: Standing) {
+    fn set_standing(&mut self, person: &PersonId, changed: impl Fn(Standing) -> Standing) {
         if let Some(found) = self.people.persons.get_mut(person) {
-            found.standing = standing;
+            found.standing = changed(found.standing);
         }
     }
 
     fn file_request(&mut self, filed: &RequestFiled, seq: u64, time: Timestamp) {
         let key = match &filed.filing {
             Filing::Signed(signed) => {
-                self.use_nonce(signed);
+                self.use_nonce(signed, time);
                 signed.key
             }
-            Filing::FiledThroughSsh { key, nonce, expires, .. } => {
-                self.use_nonce_until(*nonce, *expires);
+            Filing::FiledThroughSsh { key, nonce, .. } => {
+                self.forbid_nonce(*nonce, time);
                 *key
             }
         };
@@ -164,44 +188,59 @@ impl State {
         let window = filed.fields.window;
         let dies = window.from().max(time).plus(limit).min(window.until());
         let id = filed.fields.request;
-        let request = Request { fields: filed.fields.clone(), statement: filed.statement, requester, beneficiary, key, filed: seq, filed_at: time, dies, approvals: vec![] };
+        let mut request = Request {
+            fields: filed.fields.clone(), statement: filed.statement, requester, beneficiary, key, filed: seq, filed_at: time, dies, approvals: vec![],
+            relied: BTreeSet::new(),
+        };
+        request.relied = self.relied_on(&request);
         self.remember(dies, Deadline::Request(id));
+        self.passage.asked.insert((requester, id));
         self.passage.requests.insert(id, request);
     }
 
-    fn refuse_request(&mut self, decided: &Decided) {
-        self.use_nonce(&decided.signed);
-        self.passage.requests.remove(&decided.fields.request);
+    fn refuse_request(&mut self, decided: &Decided, time: Timestamp) {
+        self.use_nonce(&decided.signed, time);
+        self.take_request(&decided.fields.request);
     }
 
-    fn add_approval(&mut self, decided: &Decided, seq: u64) {
-        self.use_nonce(&decided.signed);
+    fn add_approval(&mut self, decided: &Decided, seq: u64, time: Timestamp) {
+        self.use_nonce(&decided.signed, time);
         let Some(person) = self.people.personas.get(&decided.fields.approver).map(|p| p.person) else { return };
-        if let Some(request) = self.passage.requests.get_mut(&decided.fields.request) {
-            request.approvals.push(Approval { person, key: decided.signed.key, seq });
-        }
+        let Some(mut request) = self.passage.requests.get(&decided.fields.request).cloned() else { return };
+        request.approvals.push(Approval { person, key: decided.signed.key, seq });
+        request.relied.extend(self.relied_on(&request));
+        self.passage.requests.insert(decided.fields.request, request);
     }
 
     fn make_grant(&mut self, made: &GrantMade, seq: u64) {
-        let Some(request) = self.passage.requests.remove(&made.request) else { return };
+        let Some(mut request) = self.take_request(&made.request) else { return };
+        request.relied.extend(self.relied_on(&request));
+        let counted = crate::decide::counted_now(self, &request);
         self.remember(request.fields.window.until(), Deadline::Grant(made.grant));
         self.passage.held.insert((request.fields.beneficiary, request.fields.account, made.grant));
-        self.passage.grants.insert(made.grant, Grant { request, made: seq, standing: GrantStanding::Standing });
+        self.passage.granted.insert(made.request, made.grant);
+        self.passage.grants.insert(made.grant, Grant { request, made: seq, standing: GrantStanding::Standing, counted });
     }
 
-    fn do_deed(&mut self, done: &DeedDone, seq: u64) {
-        self.use_nonce(&done.signed);
+    fn take_request(&mut self, id: &RequestId) -> Option<Request> {
+        let gone = self.passage.requests.remove(id)?;
+        self.passage.asked.remove(&(gone.requester, *id));
+        Some(gone)
+    }
+
+    fn do_deed(&mut self, done: &DeedDone, seq: u64, time: Timestamp) {
+        self.use_nonce(&done.signed, time);
         match &done.fields.deed {
             Deed::RequestWithdraw { request } => {
-                self.passage.requests.remove(request);
+                self.take_request(request);
             }
             Deed::GrantReturn { grant } => self.set_grant(grant, GrantStanding::Returned),
             Deed::GrantRevoke { grant, .. } => self.set_grant(grant, GrantStanding::Revoked),
             Deed::MotionWithdraw { motion } => {
                 self.motions.remove(motion);
             }
-            Deed::PersonFreeze { person, .. } => self.set_standing(person, Standing::Frozen),
-            Deed::PersonLeave { person } => self.set_standing(person, Standing::Left),
+            Deed::PersonFreeze { person, .. } => self.set_standing(person, Standing::frozen),
+            Deed::PersonLeave { person } => self.set_standing(person, Standing::left),
             Deed::GroupLeave { group, person } => {
                 if let Some(members) = self.people.groups.get_mut(group) {
                     members.remove(person);
@@ -244,7 +283,7 @@ impl State {
     }
 
     fn open_session(&mut self, opened: &SessionOpened, seq: u64, time: Timestamp) {
-        self.passage.next_serial = opened.serial + 1;
+        self.passage.next_serial = opened.serial.saturating_add(1);
         let Some(grant) = self.passage.grants.get(&opened.grant) else { return };
         let Some(account) = self.estate.accounts.get(&opened.account) else { return };
         let session = Session {
@@ -252,11 +291,12 @@ impl State {
             serial: opened.serial, opened: time, seq, ends: grant.request.fields.window.until(), recording: opened.recording,
             order: Order::Flow, channels: opened.channels.clone(),
         };
+        self.passage.connected.insert((session.person, opened.session));
         self.passage.sessions.insert(opened.session, session);
     }
 
     fn open_errand(&mut self, opened: &ErrandOpened, seq: u64) {
-        self.passage.next_serial = opened.serial + 1;
+        self.passage.next_serial = opened.serial.saturating_add(1);
         self.remember(opened.valid.until(), Deadline::Errand(opened.errand));
         self.passage.errands.insert(opened.errand, Errand { target: opened.target, kind: opened.kind, seq, valid: opened.valid });
     }
@@ -273,7 +313,7 @@ impl State {
     }
 
     fn start_recovery(&mut self, started: &RecoveryStarted, seq: u64, time: Timestamp) {
-        self.use_nonce_until(started.nonce, started.expires);
+        self.forbid_nonce(started.nonce, time);
         let delay = self.founding.as_ref().map_or(u32::MAX, |f| f.recovery.delay_s);
         let after = time.plus(std::time::Duration::from_secs(delay.into()));
         self.recoveries.insert(started.fields.recovery, Recovery { started: started.clone(), seq, after });
@@ -288,41 +328,54 @@ impl State {
         self.add_key(&found.started.fields.key, persona, Origin { filed: found.seq, carried: seq, signers: None });
     }
 
-    fn use_nonce(&mut self, signed: &Signed) {
-        self.use_nonce_until(signed.nonce, signed.expires);
+    fn use_nonce(&mut self, signed: &Signed, time: Timestamp) {
+        self.forbid_nonce(signed.nonce, time);
     }
 
-    fn use_nonce_until(&mut self, nonce: crate::bytes::Nonce, expires: Timestamp) {
+    /// For as long as any statement accepted at `time` can be filed again: also one whose own expiry was not asked, because the clock was in
+    /// doubt.
+    fn forbid_nonce(&mut self, nonce: crate::bytes::Nonce, time: Timestamp) {
         self.journal.nonces.insert(nonce);
-        self.remember(expires, Deadline::Nonce(nonce));
+        self.remember(time.plus(LONGEST_STATEMENT_LIFE), Deadline::Nonce(nonce));
+    }
+
+    /// A clock in doubt ends nothing.
+    fn has_something_over(&self, now: Timestamp) -> bool {
+        self.journal.clock_doubt.is_none() && self.journal.deadlines.get_min().is_some_and(|(when, _)| *when <= now)
     }
 
     fn forget_what_is_over(&mut self, now: Timestamp) {
-        while let Some((when, what)) = self.journal.deadlines.get_min().filter(|(when, _)| *when <= now).copied() {
-            self.journal.deadlines.remove(&(when, what));
-            self.forget(&what);
+        while self.has_something_over(now) {
+            let Some((when, what)) = self.journal.deadlines.remove_min() else { return };
+            self.forget(&what, when);
         }
     }
 
-    fn forget(&mut self, what: &Deadline) {
+    /// An id may have come back for something that ends later; that has a deadline of its own.
+    fn forget(&mut self, what: &Deadline, when: Timestamp) {
+        let over = |end: Timestamp| end.plus(AFTERLIFE) <= when;
         match what {
             Deadline::Nonce(nonce) => {
                 self.journal.nonces.remove(nonce);
             }
-            Deadline::Request(request) => {
-                self.passage.requests.remove(request);
+            Deadline::Request(request) if self.passage.requests.get(request).is_some_and(|r| over(r.dies)) => {
+                self.take_request(request);
             }
-            Deadline::Motion(motion) => {
+            Deadline::Motion(motion) if self.motions.get(motion).is_some_and(|m| over(m.filed_at.plus(MOTION_LIFE))) => {
                 self.motions.remove(motion);
             }
-            Deadline::Errand(errand) => {
+            Deadline::Errand(errand) if self.passage.errands.get(errand).is_some_and(|e| over(e.valid.until())) => {
                 self.passage.errands.remove(errand);
             }
-            Deadline::Grant(grant) => {
-                if let Some(gone) = self.passage.grants.remove(grant) {
-                    self.passage.held.remove(&(gone.request.fields.beneficiary, gone.request.fields.account, *grant));
-                }
-            }
+            Deadline::Grant(grant) => self.forget_grant(grant),
+            Deadline::Request(_) | Deadline::Motion(_) | Deadline::Errand(_) => {}
         }
+    }
+
+    fn forget_grant(&mut self, grant: &GrantId) {
+        let Some(gone) = self.passage.grants.remove(grant) else { return };
+        let fields = &gone.request.fields;
+        self.passage.held.remove(&(fields.beneficiary, fields.account, *grant));
+        self.passage.granted.remove(&fields.request);
     }
 }

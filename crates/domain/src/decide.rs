@@ -6,6 +6,7 @@ mod motions;
 mod requests;
 mod sessions;
 
+pub(crate) use requests::counted_now;
 pub use sessions::{CERTIFICATE_LEAD, LONGEST_CERTIFICATE, Standing, errand_fits, passage_fits, still_stands};
 
 use crate::entry::{Actor, Entry};
@@ -31,14 +32,16 @@ pub struct Proposal {
 /// Judges `proposal` and gives the entries that follow from it, in order; the first is the proposal's own.
 /// `fresh` is the id of a grant, should this bring one about.
 pub fn decide(state: &State, proposal: Proposal, fresh: GrantId) -> Result<Vec<Entry>, Refusal> {
-    if state.journal.time.is_some_and(|last| proposal.at < last) {
+    let at = written_at(state, &proposal);
+    if state.journal.time.is_some_and(|last| at < last) {
         return Err(Refusal::TimeWentBack);
     }
-    check(state, &proposal.event, proposal.actor, proposal.at)?;
-    let first = Entry { seq: state.journal.size, time: proposal.at, actor: proposal.actor, cause: proposal.cause, event: proposal.event };
+    let state = state.as_of(at);
+    check(&state, &proposal.event, proposal.actor, at)?;
+    let first = Entry { seq: state.journal.size, time: at, actor: proposal.actor, cause: proposal.cause, event: proposal.event };
     let Event::ApprovalGiven(given) = &first.event else { return Ok(vec![first]) };
     let request = given.fields.request;
-    let mut after = state.clone();
+    let mut after = state.into_owned();
     after.apply(&first);
     let made = Event::GrantMade(GrantMade { grant: fresh, request });
     if check(&after, &made, Actor::Engine, first.time).is_err() {
@@ -48,12 +51,24 @@ pub fn decide(state: &State, proposal: Proposal, fresh: GrantId) -> Result<Vec<E
     Ok(vec![first, second])
 }
 
+/// A clock that jumped must not carry the ledger with it: the doubt itself is written at the last time that was not in doubt.
+fn written_at(state: &State, proposal: &Proposal) -> Timestamp {
+    match proposal.event {
+        Event::ClockDoubted(_) => state.journal.time.unwrap_or(proposal.at),
+        _ => proposal.at,
+    }
+}
+
 /// Judges an entry of an existing ledger against the state before it: what `decide` would refuse today, a verifier names.
+/// A proof need not show that somebody left a group in between, so joining it twice is nothing to name.
 pub fn judge(state: &State, entry: &Entry) -> Result<(), Refusal> {
     if state.journal.time.is_some_and(|last| entry.time < last) {
         return Err(Refusal::TimeWentBack);
     }
-    check(state, &entry.event, entry.actor, entry.time)
+    match check(&state.as_of(entry.time), &entry.event, entry.actor, entry.time) {
+        Err(Refusal::AlreadyMember { .. }) => Ok(()),
+        judged => judged,
+    }
 }
 
 fn check(state: &State, event: &Event, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
@@ -80,8 +95,14 @@ fn check(state: &State, event: &Event, actor: Actor, at: Timestamp) -> Result<()
         Event::RefusalRecorded(_) => room_for_refusal(state, at),
         Event::RecoveryStarted(started) => founding::check_recovery(state, started, actor, at),
         Event::RecoveryCompleted(completed) => founding::check_recovered(state, completed, actor, at),
-        Event::ClockDoubted(_) | Event::RecordingAnchored(_) | Event::RefusalsOverflowed(_) | Event::EngineStarted(_) => own(actor),
+        Event::ClockDoubted(_) => clock_doubted(state, actor, at),
+        Event::RecordingAnchored(_) | Event::RefusalsOverflowed(_) | Event::EngineStarted(_) | Event::SnapshotTaken(_) => own(actor),
     }
+}
+
+fn clock_doubted(state: &State, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+    own(actor)?;
+    if state.journal.time == Some(at) { Ok(()) } else { Err(Refusal::OutOfOrder) }
 }
 
 /// While the clock is in doubt only two persons' word on the time is written.
@@ -166,10 +187,10 @@ pub fn actor_of(state: &State, event: &Event) -> Option<Actor> {
         },
         Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => &decided.signed.key,
         Event::Deed(DeedDone { signed, .. }) => &signed.key,
+        Event::SessionOpened(opened) => &opened.key,
         Event::Founded(_) => return Some(Actor::Founders),
         Event::RecoveryStarted(_) => return Some(Actor::Recovery),
         Event::GrantMade(_)
-        | Event::SessionOpened(_)
         | Event::SessionEnded(_)
         | Event::RecordingAnchored(_)
         | Event::ErrandOpened(_)
@@ -178,6 +199,7 @@ pub fn actor_of(state: &State, event: &Event) -> Option<Actor> {
         | Event::RefusalsOverflowed(_)
         | Event::RecoveryCompleted(_)
         | Event::ClockDoubted(_)
+        | Event::SnapshotTaken(_)
         | Event::EngineStarted(_) => return Some(Actor::Engine),
     };
     let key = state.people.keys.get(key)?;

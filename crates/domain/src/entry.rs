@@ -49,6 +49,8 @@ pub enum EntryError {
     UnknownKind { kind: String },
     #[error("entry says kind `{said}` but its body is `{found}`")]
     KindMismatch { said: String, found: &'static str },
+    #[error("entry is not in its canonical form: its fields are written otherwise than this program writes them")]
+    NotCanonical,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,7 +83,7 @@ impl Entry {
         if bytes.len() > LONGEST_ENTRY { Err(EntryError::TooLong { length: bytes.len() }) } else { Ok(bytes) }
     }
 
-    /// Reads strictly: unknown fields, versions and kinds are refused.
+    /// Reads strictly: unknown fields, versions and kinds are refused, and so is every spelling but [`Entry::encode`]'s.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
         if bytes.len() > LONGEST_ENTRY {
             return Err(EntryError::TooLong { length: bytes.len() });
@@ -94,6 +96,8 @@ impl Entry {
         if event.kind() != raw.kind {
             return Err(EntryError::KindMismatch { said: raw.kind.chars().take(64).collect(), found: event.kind() });
         }
-        Ok(Self { seq: raw.seq, time: raw.time, actor: raw.actor, cause: raw.cause, event })
+        let entry = Self { seq: raw.seq, time: raw.time, actor: raw.actor, cause: raw.cause, event };
+        // White space, escapes and doubled members would be a place for free text, and a second spelling of the same fact.
+        if entry.encode()? == bytes { Ok(entry) } else { Err(EntryError::NotCanonical) }
     }
 }

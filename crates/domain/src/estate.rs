@@ -9,7 +9,7 @@ use sshwire::PublicKey;
 use crate::committed::{Address, Committed};
 use crate::id::{AccountId, PersonId, TargetId};
 use crate::label::Label;
-use crate::motion::{AccountClass, AccountName, ErrandKind, Principal};
+use crate::motion::{AccountClass, AccountName, Errands, Principal};
 use crate::state::Origin;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Target {
     pub tier: u8,
     pub address: Committed<Address>,
     pub host_keys: BTreeSet<PublicKey>,
-    pub errands: BTreeSet<ErrandKind>,
+    pub errands: Errands,
     /// How far the target's clock was ahead of ours when last looked at, in milliseconds.
     pub clock_offset_ms: Option<i64>,
     pub origin: Origin,
@@ -63,4 +63,4 @@ impl Estate {
 }
 
 /// A clock further off than this is refused: the end of a certificate would not be the end on the target.
-pub const FARTHEST_CLOCK_MS: i64 = 30_000;
+pub const FARTHEST_CLOCK_MS: u64 = 30_000;

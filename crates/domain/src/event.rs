@@ -191,6 +191,8 @@ pub enum SessionEnding {
     TargetUnreachable,
     TargetNotPinned,
     TargetRefused,
+    /// The keeper would not sign the certificate.
+    NotCertified,
     GrantOver,
     Revoked,
     Killed,
@@ -324,6 +326,16 @@ pub struct ClockDoubted {
     pub found: Timestamp,
 }
 
+/// A snapshot of the state was put beside the ledger; one that no entry confirms is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotTaken {
+    pub fold: u32,
+    /// How many entries are folded in.
+    pub size: u64,
+    pub hash: Hash,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineStarted {
@@ -383,6 +395,7 @@ events! {
     RecoveryCompleted(RecoveryCompleted) = "recovery.completed";
     ClockDoubted(ClockDoubted) = "clock.doubted";
     EngineStarted(EngineStarted) = "engine.started";
+    SnapshotTaken(SnapshotTaken) = "snapshot.taken";
 }
 
 /// The kinds of deeds, each its own noun and verb.

@@ -27,6 +27,13 @@ impl Label {
     }
 }
 
+/// A label sorts as its text does, so a map of labels is asked by text.
+impl std::borrow::Borrow<str> for Label {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Label {
     type Err = LabelError;
 

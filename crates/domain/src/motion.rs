@@ -26,7 +26,7 @@ pub enum Act {
     /// Two records that turned out to be one natural person.
     IdentityLink { one: PersonId, other: PersonId },
     PersonThaw { person: PersonId },
-    TargetAdd { target: TargetId, label: Label, zone: Label, tier: u8, address: Committed<Address>, host_keys: BTreeSet<PublicKey>, errands: BTreeSet<ErrandKind> },
+    TargetAdd { target: TargetId, label: Label, zone: Label, tier: u8, address: Committed<Address>, host_keys: BTreeSet<PublicKey>, errands: Errands },
     /// Pins other host keys, as after a rebuild.
     TargetPin { target: TargetId, host_keys: BTreeSet<PublicKey> },
     AccountAdd { account: AccountId, target: TargetId, name: AccountName, class: AccountClass, owner: PersonId, principal: Principal },
@@ -70,6 +70,15 @@ pub enum AccountClass {
     ApplicationMaster,
     NetworkDevice,
     CloudAdmin,
+}
+
+/// What Sekimori itself may do on a target, and as which account there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Errands {
+    pub kinds: BTreeSet<ErrandKind>,
+    /// The account's name on the target; not a person's.
+    pub login: Label,
 }
 
 /// What Sekimori itself may do on a target (用務).

@@ -24,6 +24,36 @@ pub enum Standing {
     /// Suspected or compromised: nothing of this person opens anything, nor counts as an approval.
     Frozen,
     Left,
+    /// Left, and frozen before or after: whoever thaws this makes it [`Standing::Left`], never active.
+    LeftFrozen,
+}
+
+impl Standing {
+    pub(crate) fn frozen(self) -> Self {
+        match self {
+            Self::Active | Self::Frozen => Self::Frozen,
+            Self::Left | Self::LeftFrozen => Self::LeftFrozen,
+        }
+    }
+
+    pub(crate) fn thawed(self) -> Self {
+        match self {
+            Self::Active | Self::Frozen => Self::Active,
+            Self::Left | Self::LeftFrozen => Self::Left,
+        }
+    }
+
+    /// INVARIANT: leaving lifts no suspicion; otherwise one administrator could make a frozen person's approvals count again.
+    pub(crate) fn left(self) -> Self {
+        match self {
+            Self::Active | Self::Left => Self::Left,
+            Self::Frozen | Self::LeftFrozen => Self::LeftFrozen,
+        }
+    }
+
+    pub const fn is_frozen(self) -> bool {
+        matches!(self, Self::Frozen | Self::LeftFrozen)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +91,12 @@ pub struct People {
     /// What the key material is, whatever its wrapping (a plain and a hardware form of one point are one).
     pub material: OrdMap<KeyMaterialId, Fingerprint>,
     pub groups: OrdMap<Label, OrdMap<PersonId, Origin>>,
+    /// Every time a person joined the administrators, also where they left since: proofs of what they signed need it.
+    pub appointed: OrdMap<PersonId, OrdSet<Origin>>,
     /// Records found to be one natural person point to the record that stands for them all.
     pub linked: OrdMap<PersonId, PersonId>,
+    /// For each record that stands for several: all of them, itself included.
+    pub twins: OrdMap<PersonId, OrdSet<PersonId>>,
     pub links: OrdMap<PersonId, OrdSet<Origin>>,
 }
 
@@ -87,20 +121,21 @@ impl People {
         self.is_active(&persona.person).then_some(Signer { person: persona.person, persona: key.persona, kind: persona.kind, key: &key.key })
     }
 
-    /// Active, and so is every record of the same natural person: who is frozen under one name is frozen under all.
+    /// Active, and frozen under no record of the same natural person.
     pub fn is_active(&self, person: &PersonId) -> bool {
         self.persons.get(person).is_some_and(|p| p.standing == Standing::Active) && !self.is_suspect(person)
     }
 
     /// Frozen, under any record of the same natural person.
     pub fn is_suspect(&self, person: &PersonId) -> bool {
-        self.same_natural(person).any(|id| self.persons.get(&id).is_some_and(|p| p.standing == Standing::Frozen))
+        self.same_natural(person).any(|id| self.persons.get(&id).is_some_and(|p| p.standing.is_frozen()))
     }
 
-    fn same_natural<'a>(&'a self, person: &'a PersonId) -> impl Iterator<Item = PersonId> + 'a {
-        let natural = self.natural(person);
-        let linked = self.linked.iter().filter(move |(_, root)| Natural(**root) == natural).map(|(id, _)| *id);
-        linked.chain([*person, natural.0])
+    /// Every record of the natural person behind `person`, this one included.
+    pub fn same_natural(&self, person: &PersonId) -> impl Iterator<Item = PersonId> + '_ {
+        let twins = self.twins.get(&self.natural(person).0);
+        let alone = twins.is_none().then_some(*person);
+        twins.into_iter().flatten().copied().chain(alone)
     }
 
     pub fn is_member(&self, group: &Label, person: &PersonId) -> bool {
@@ -108,7 +143,7 @@ impl People {
     }
 
     pub fn is_administrator(&self, person: &PersonId) -> bool {
-        self.groups.iter().any(|(label, members)| label.as_str() == ADMINISTRATORS && members.contains_key(person))
+        self.groups.get(ADMINISTRATORS).is_some_and(|members| members.contains_key(person))
     }
 
     pub fn keys_of<'a>(&'a self, persona: &'a PersonaId) -> impl Iterator<Item = (&'a Fingerprint, &'a Key)> {

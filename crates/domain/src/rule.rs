@@ -161,11 +161,17 @@ pub struct Stage {
     pub approvals: u8,
 }
 
-/// The one place that says what the rules ask of a request for `account` by a member of the groups that `is_member` knows. None permits: `None`.
-pub fn obligations(policy: &Policy, id: &AccountId, account: &Account, target: &Target, is_member: impl Fn(&Label) -> bool) -> Option<Obligations> {
-    let determining = policy.rules.iter().filter(|rule| is_member(&rule.requesters) && rule.accounts.selects(id, account, target));
+/// The one place that says what the rules ask of a request for `account`. `permitted`: whether a group's members may ask for this
+/// holder, as who asks is one; `bound`: whether the holder is one. No rule permits: `None`. Otherwise the strictest of all that permit or bind.
+pub fn obligations(
+    policy: &Policy, id: &AccountId, account: &Account, target: &Target, permitted: impl Fn(&Label) -> bool, bound: impl Fn(&Label) -> bool,
+) -> Option<Obligations> {
+    let about: Vec<&Rule> = policy.rules.iter().filter(|rule| rule.accounts.selects(id, account, target)).collect();
+    if !about.iter().any(|rule| permitted(&rule.requesters)) {
+        return None;
+    }
     let mut met: Option<Obligations> = None;
-    for rule in determining {
+    for rule in about.into_iter().filter(|rule| permitted(&rule.requesters) || bound(&rule.requesters)) {
         met = Some(match met {
             None => Obligations::of(rule, policy.record_input),
             Some(so_far) => so_far.and(rule),

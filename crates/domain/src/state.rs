@@ -1,6 +1,6 @@
 //! The fold of the ledger: what `decide` needs to know now. Ended things leave it; history lives in the ledger.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imbl::{OrdMap, OrdSet};
 use ledger::Hash;
@@ -11,8 +11,9 @@ use crate::bytes::Nonce;
 use crate::estate::Estate;
 use crate::event::{Attempt, Founding, RecoveryStarted};
 use crate::id::{AccountId, ErrandId, GrantId, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId};
+use crate::label::Label;
 use crate::motion::{ErrandKind, Motion};
-use crate::people::People;
+use crate::people::{People, PersonaKind};
 use crate::rule::{Channel, Obligations, Policy};
 use crate::statement::RequestFields;
 use crate::time::{Timestamp, Window};
@@ -54,10 +55,16 @@ pub struct State {
 #[serde(deny_unknown_fields)]
 pub struct Passage {
     pub requests: OrdMap<RequestId, Request>,
+    /// The same by who asked.
+    pub asked: OrdSet<(PersonId, RequestId)>,
     pub grants: OrdMap<GrantId, Grant>,
+    /// What each granted request became.
+    pub granted: OrdMap<RequestId, GrantId>,
     /// Grants by who may use them on which account.
     pub held: OrdSet<(PersonaId, AccountId, GrantId)>,
     pub sessions: OrdMap<SessionId, Session>,
+    /// The same by who is connected.
+    pub connected: OrdSet<(PersonId, SessionId)>,
     pub errands: OrdMap<ErrandId, Errand>,
     /// Serial of the next certificate.
     pub next_serial: u64,
@@ -121,6 +128,9 @@ pub struct Request {
     pub filed_at: Timestamp,
     pub dies: Timestamp,
     pub approvals: Vec<Approval>,
+    /// By which entries its persons came under the rules when it was filed, approved and granted. Rules and members change meanwhile; a
+    /// proof needs those of then.
+    pub relied: BTreeSet<Origin>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +147,8 @@ pub struct Grant {
     pub request: Request,
     pub made: u64,
     pub standing: GrantStanding,
+    /// Whose approvals counted for each approvers' group when it was made.
+    pub counted: BTreeMap<Label, BTreeSet<PersonId>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,11 +244,12 @@ impl State {
         missing
     }
 
-    /// Natural persons who stand active, counted no further than needed.
+    /// Natural persons who stand active with a working admin key, counted no further than needed.
     fn active_naturals(&self) -> usize {
         let mut seen = BTreeSet::new();
-        for id in self.people.persons.keys().filter(|id| self.people.is_active(id)) {
-            seen.insert(self.people.natural(id));
+        let signers = self.people.keys.keys().filter_map(|key| self.people.active(key));
+        for signer in signers.filter(|signer| signer.kind == PersonaKind::Admin) {
+            seen.insert(self.people.natural(&signer.person));
             if seen.len() >= FEWEST_PERSONS {
                 break;
             }
@@ -245,12 +258,33 @@ impl State {
     }
 
     /// What the rules ask, at this state, of a request for `account` that `requester` files for `beneficiary`.
+    /// It is permitted where both belong to a rule's group; every rule that binds who will hold the privilege, under any record, then
+    /// asks what it asks: nobody is spared a rule by having somebody else ask.
     pub fn obligations(&self, account: &AccountId, requester: &PersonId, beneficiary: &PersonId) -> Option<Obligations> {
         let policy = &self.policy.as_ref()?.policy;
         let found = self.estate.accounts.get(account)?;
         let target = self.estate.targets.get(&found.target)?;
-        let both = |group: &_| self.people.is_member(group, requester) && self.people.is_member(group, beneficiary);
-        crate::rule::obligations(policy, account, found, target, both)
+        let permitted = |group: &_| self.people.is_member(group, requester) && self.people.is_member(group, beneficiary);
+        let bound = |group: &_| self.people.same_natural(beneficiary).any(|record| self.people.is_member(group, &record));
+        crate::rule::obligations(policy, account, found, target, permitted, bound)
+    }
+
+    /// By which entries the rules speak of `request` now: the policy, and the places of its persons in the groups that its rules name.
+    pub(crate) fn relied_on(&self, request: &Request) -> BTreeSet<Origin> {
+        let Some(in_force) = &self.policy else { return BTreeSet::new() };
+        let account = self.estate.accounts.get(&request.fields.account);
+        let target = account.and_then(|a| self.estate.targets.get(&a.target));
+        let (Some(account), Some(target)) = (account, target) else { return BTreeSet::new() };
+        let rules = in_force.policy.rules.iter().filter(|rule| rule.accounts.selects(&request.fields.account, account, target));
+        let askers: Vec<PersonId> = self.people.same_natural(&request.beneficiary).chain([request.requester]).collect();
+        let approvers: Vec<PersonId> = request.approvals.iter().map(|a| a.person).collect();
+        let place = |group: &Label, person: &PersonId| self.people.groups.get(group)?.get(person).copied();
+        let mut relied = BTreeSet::from([in_force.origin]);
+        for rule in rules {
+            relied.extend(askers.iter().filter_map(|person| place(&rule.requesters, person)));
+            relied.extend(approvers.iter().filter_map(|person| place(&rule.approvers, person)));
+        }
+        relied
     }
 
     /// What expires when is kept in one index.

@@ -25,6 +25,9 @@ pub enum TimeError {
 }
 
 impl Timestamp {
+    /// The earliest there is; what a machine without a clock is given.
+    pub const EARLIEST: Self = Self(EARLIEST);
+
     pub fn from_micros(micros: i64) -> Result<Self, TimeError> {
         if (EARLIEST..LATEST).contains(&micros) { Ok(Self(micros)) } else { Err(TimeError::OutOfRange) }
     }

@@ -1,1 +1,27 @@
-//! placeholder
+//! The single writer, what it decides and what follows from it; one file per verb. Knows no network but two local sockets.
+
+pub mod api;
+mod checkpoints;
+pub mod clock;
+mod engine;
+mod errand;
+pub mod fold;
+pub mod front_link;
+mod keeper_link;
+mod limits;
+mod live;
+mod passage;
+pub mod proofs;
+pub mod random;
+mod start;
+mod subjects;
+mod submit;
+mod texts;
+mod views;
+mod writer;
+
+pub use engine::{Config, Engine};
+pub use keeper_link::{KeeperError, KeeperLink};
+pub use live::LiveGrant;
+pub use start::{Places, StartError};
+pub use texts::address;

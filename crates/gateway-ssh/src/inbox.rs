@@ -44,15 +44,16 @@ impl<E: Event> Inbox<E> {
     pub(crate) fn push(&self, event: E) {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = event.bytes();
-        match events.back_mut() {
-            Some((last, weight)) if last.join(&event) => {
-                *weight += bytes;
-                self.valve.add(bytes);
-            }
-            _ => {
-                self.valve.add(bytes + EVENT_COST);
-                events.push_back((event, bytes + EVENT_COST));
-            }
+        let joined = events.back_mut().is_some_and(|(last, weight)| {
+            let joined = last.join(&event);
+            *weight += if joined { bytes } else { 0 };
+            joined
+        });
+        if joined {
+            self.valve.add(bytes);
+        } else {
+            self.valve.add(bytes + EVENT_COST);
+            events.push_back((event, bytes + EVENT_COST));
         }
         drop(events);
         self.arrived.notify_one();

@@ -10,6 +10,9 @@ pub const WARN_BEFORE: [Duration; 2] = [Duration::from_secs(300), Duration::from
 /// Longest line shown, in characters; what a refusal or an order brings is cut there.
 const MAX_LINE_CHARS: usize = 400;
 
+/// Leaves a full-screen program's screen and its mouse and paste modes, so that last words can be read.
+pub const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m\r\n";
+
 /// Where the words go: a raw terminal needs carriage returns, a pipe does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {

@@ -137,6 +137,8 @@ struct Writer {
 enum Job {
     Begin(Box<dyn Draft>, Arc<Health>),
     Frame(Frame),
+    /// A frame that took no room.
+    Unpaid(Frame),
     Close,
     Stop,
 }
@@ -229,6 +231,18 @@ impl Reel {
         Ok(())
     }
 
+    /// For the gateway's own small frames, which come one by one: does not wait for room.
+    pub(crate) fn record_soon(&self, kind: Kind) {
+        self.record_soon_with(kind, "");
+    }
+
+    pub(crate) fn record_soon_with(&self, kind: Kind, text: &'static str) {
+        let at = BootTime::now().since(self.started);
+        let frame = Frame { kind, channel: 0, direction: Direction::Gateway, at, bytes: Bytes::from_static(text.as_bytes()) };
+        self.sent.fetch_add(1, Ordering::AcqRel);
+        self.writer.push(self.id, Job::Unpaid(frame), 0);
+    }
+
     /// Asks for the last chunk; [`Reel::is_closed`] tells when it is durable.
     pub(crate) fn close(&self) {
         self.writer.push(self.id, Job::Close, WAKE_ABOVE);
@@ -297,6 +311,12 @@ impl Writer {
                     Job::Frame(frame) => {
                         if let Some(tape) = tapes.get_mut(&id) {
                             tape.frame(&frame);
+                            tape.give_room(&frame);
+                        }
+                    }
+                    Job::Unpaid(frame) => {
+                        if let Some(tape) = tapes.get_mut(&id) {
+                            tape.frame(&frame);
                         }
                     }
                     Job::Close => {
@@ -344,11 +364,14 @@ impl Loaded {
     fn frame(&mut self, frame: &Frame) {
         let outcome = self.tape.as_mut().map_or(Ok(()), |tape| tape.frame(frame));
         self.written += 1;
-        let cost = frame.bytes.len().saturating_add(FRAME_COST as usize).min(ROOM as usize);
-        self.health.room.add_permits(cost);
         if let Err(error) = outcome {
             self.fail(&error);
         }
+    }
+
+    fn give_room(&self, frame: &Frame) {
+        let cost = frame.bytes.len().saturating_add(FRAME_COST as usize).min(ROOM as usize);
+        self.health.room.add_permits(cost);
     }
 
     fn sync(&mut self) {

@@ -202,6 +202,10 @@ impl Target {
         let _gone = departed.wait_for(|departed| *departed).await.map(|_| ());
     }
 
+    pub(crate) fn is_departed(&self) -> bool {
+        *self.links.departed.borrow()
+    }
+
     /// Says goodbye where the target listens, then cuts.
     pub(crate) async fn leave(&self, within: Duration) {
         let bye = async {

@@ -53,6 +53,8 @@ impl fmt::Display for Origin {
     }
 }
 
+encoding::serde_as_text!(Origin);
+
 /// What a log says of itself: this tree head is mine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -174,6 +176,17 @@ impl fmt::Display for SignedCheckpoint {
         self.note.fmt(f)
     }
 }
+
+/// Reads the note, as [`SignedCheckpoint::parse`].
+impl FromStr for SignedCheckpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<SignedCheckpoint> {
+        SignedCheckpoint::parse(text.as_bytes())
+    }
+}
+
+encoding::serde_as_text!(SignedCheckpoint);
 
 /// A checkpoint that the log's own key signed. There is no other way to have one than to verify it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::key::{PublicKey, Purpose, SEED_SIZE, SecretKey};
-use crate::{Error, KeyId, KeyName, NoteSignature, Result, VerifiedCheckpoint};
+use crate::{Error, KeyId, KeyName, NoteSignature, Result, VerifiedCheckpoint, encoding};
 
 /// Public key of a witness. Reads and prints as a vkey: `name+id+base64`.
 ///
@@ -58,6 +58,8 @@ impl fmt::Debug for CosignerKey {
         fmt::Display::fmt(self, f)
     }
 }
+
+encoding::serde_as_text!(CosignerKey);
 
 /// A cosignature that was verified with the witness's key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! The canonical spellings the formats share: decimal, hexadecimal, base64, lists with a limit.
 
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
-use crate::Hash;
+use crate::{Error, Hash};
 
 /// ASCII decimal without sign, spaces or leading zeros.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
@@ -73,6 +74,47 @@ where
     }
 
     deserializer.deserialize_seq(Items::<T, MAX>(PhantomData))
+}
+
+/// Gives a type whose text form is canonical the same form in serde.
+macro_rules! serde_as_text {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<$type, D::Error> {
+                $crate::encoding::parsed(deserializer)
+            }
+        }
+    };
+}
+pub(crate) use serde_as_text;
+
+/// Reads a string and parses it.
+pub(crate) fn parsed<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = Error>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err = Error>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Text(PhantomData))
 }
 
 fn nibble(digit: u8) -> Option<u8> {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{self, SHA256};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{Error, Result, encoding};
 
@@ -100,31 +99,7 @@ impl AsRef<[u8]> for Hash {
     }
 }
 
-impl Serialize for Hash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Hash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Hash, D::Error> {
-        deserializer.deserialize_str(HashText)
-    }
-}
-
-struct HashText;
-
-impl de::Visitor<'_> for HashText {
-    type Value = Hash;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("64 lower-case hexadecimal digits")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Hash, E> {
-        text.parse().map_err(E::custom)
-    }
-}
+encoding::serde_as_text!(Hash);
 
 const LEAF_PREFIX: u8 = 0;
 const NODE_PREFIX: u8 = 1;

@@ -46,6 +46,8 @@ impl fmt::Display for KeyName {
     }
 }
 
+encoding::serde_as_text!(KeyName);
+
 /// The four bytes by which a signature line points at a key. They identify, they do not authenticate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 4]);

@@ -3,7 +3,7 @@
 //! Hashing and proofs are those of RFC 6962 and RFC 9162; notes, checkpoints, cosignatures, tiles, policies and offline
 //! proofs are those of C2SP (`signed-note`, `tlog-checkpoint`, `tlog-cosignature`, `tlog-tiles`, `tlog-policy`,
 //! `tlog-proof`), so that outside tools verify what is written here. No I/O, no clock, no randomness: keys, times and
-//! stored nodes come as arguments.
+//! stored nodes come as arguments. What has a text form has the same form in serde.
 //!
 //! The way of an entry: [`leaf_hash`] its bytes, [`Frontier::append`] the leaf, [`Checkpoint::sign`] the head. The way
 //! back: [`SignedCheckpoint::verify`] with a key one trusts, then [`InclusionProof::verify`] or [`MultiProof::verify`]

@@ -214,6 +214,8 @@ impl fmt::Debug for VerifierKey {
     }
 }
 
+encoding::serde_as_text!(VerifierKey);
+
 /// Whoever holds the secret half of a [`VerifierKey`]: memory, a token, another process.
 pub trait NoteSigner {
     /// The public half, by which the line will be known.

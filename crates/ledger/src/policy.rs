@@ -1,6 +1,6 @@
 //! Whom a verifier trusts: logs, witnesses, and how many of them must have cosigned (C2SP `tlog-policy`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     CosignerKey, Error, Result, SignedCheckpoint, VerifiedCheckpoint, VerifiedCosignature, VerifierKey, encoding,
@@ -128,7 +128,7 @@ struct Draft<'a> {
     logs: Vec<VerifierKey>,
     witnesses: Vec<CosignerKey>,
     voters: Vec<Voter>,
-    names: HashMap<&'a [u8], usize>,
+    names: BTreeMap<&'a [u8], usize>,
     grouped: BTreeSet<usize>,
     quorum: Option<Quorum>,
 }

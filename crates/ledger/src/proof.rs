@@ -240,7 +240,20 @@ mod tests {
         assert_eq!(InclusionProof::make(&tree, 1, 1), Err(Error::OutOfRange { size: 1, what: "entry", asked: 1 }));
         assert_eq!(InclusionProof::make(&tree, 0, 2), Err(Error::MissingNode { level: 0, index: 1 }));
         ConsistencyProof::make(&tree, 2, 1).unwrap_err();
-        InclusionProof::make(&tree, 0, u64::MAX).unwrap_err();
+        let too_large = Error::TooLarge { what: "tree size", limit: crate::MAX_SIZE };
+        assert_eq!(InclusionProof::make(&tree, 0, u64::MAX), Err(too_large.clone()));
+        assert_eq!(ConsistencyProof::make(&tree, 0, u64::MAX), Err(too_large));
+    }
+
+    #[test]
+    fn the_only_leaf_stands_at_index_0() {
+        let tree: MemoryTree = [leaf_hash(b"a")].into_iter().collect();
+        let mut proof = InclusionProof::make(&tree, 0, 1).unwrap();
+        assert_eq!(proof.verify(leaf_hash(b"a"), &tree.head()), Ok(()));
+        for index in [1, 2, u64::MAX] {
+            proof.index = index;
+            proof.verify(leaf_hash(b"a"), &tree.head()).unwrap_err();
+        }
     }
 
     #[test]

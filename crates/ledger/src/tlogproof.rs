@@ -1,6 +1,7 @@
 //! One entry's evidence in one file: inclusion proof and checkpoint, verified without asking anybody (C2SP `tlog-proof`).
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::proof::fails;
 use crate::{
@@ -107,6 +108,17 @@ impl fmt::Display for TlogProof {
         write!(f, "\n{}", self.checkpoint)
     }
 }
+
+/// Reads the file, as [`TlogProof::parse`].
+impl FromStr for TlogProof {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<TlogProof> {
+        TlogProof::parse(text.as_bytes())
+    }
+}
+
+encoding::serde_as_text!(TlogProof);
 
 /// The extra data, if there is a line of it, and the lines after it.
 fn parse_extra(header: &str) -> Result<(Vec<u8>, &str)> {

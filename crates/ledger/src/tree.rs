@@ -343,6 +343,15 @@ mod tests {
         assert_eq!(root_of(&holey, 7), Err(Error::MissingNode { level: 1, index: 2 }));
         assert_eq!(root_of(&holey, 4), tree.head_at(4).map(|head| head.root));
         tree.head_at(8).unwrap_err();
-        assert_eq!(root_of(&tree, MAX_SIZE + 1), Err(Error::TooLarge { what: "tree size", limit: MAX_SIZE }));
+        let too_large = Error::TooLarge { what: "tree size", limit: MAX_SIZE };
+        assert_eq!(root_of(&tree, MAX_SIZE + 1), Err(too_large.clone()));
+        assert_eq!(Frontier::of(&tree, MAX_SIZE + 1), Err(too_large));
+    }
+
+    #[test]
+    #[should_panic(expected = "at most 2^63 leaves")]
+    fn a_full_tree_takes_no_leaf() {
+        let mut full = Frontier { size: MAX_SIZE, hashes: vec![leaf_hash(b"")] };
+        full.append(leaf_hash(b"one more"));
     }
 }

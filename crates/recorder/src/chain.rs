@@ -34,7 +34,8 @@ impl Anchor {
     /// `sekimori/recording/leaf/v1` ‖ header hash ‖ u64be chunks ‖ chain.
     #[must_use]
     pub fn leaf(&self, header: &Hash) -> Vec<u8> {
-        [b"sekimori/recording/leaf/v1".as_slice(), header.as_bytes(), &self.chunks.to_be_bytes(), self.chain.as_bytes()].concat()
+        [b"sekimori/recording/leaf/v1".as_slice(), header.as_bytes(), &self.chunks.to_be_bytes(), self.chain.as_bytes()]
+            .concat()
     }
 }
 

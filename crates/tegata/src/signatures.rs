@@ -89,6 +89,7 @@ pub fn check(state: &State, entry: &Entry) -> Result<Vec<Proof>, SignatureFault>
         | Event::RefusalsOverflowed(_)
         | Event::RecoveryCompleted(_)
         | Event::ClockDoubted(_)
+        | Event::SnapshotTaken(_)
         | Event::EngineStarted(_) => Ok(vec![]),
     }
 }

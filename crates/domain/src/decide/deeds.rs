@@ -36,6 +36,7 @@ pub(super) fn check(state: &State, done: &DeedDone, actor: Actor, at: Timestamp)
             if state.people.persons.contains_key(person) { Ok(()) } else { Err(Refusal::PersonUnknown { person: *person }) }
         }
         Deed::GroupLeave { group, person } => {
+            admin_face(&me)?;
             if !state.people.is_member(group, person) {
                 return Err(Refusal::NotMember { group: group.clone() });
             }

@@ -7,6 +7,7 @@ use sshwire::KeyClass;
 use super::{check_expiry, check_nonce, own};
 use crate::entry::Actor;
 use crate::event::{Founded, Founding, RecoveryCompleted, RecoveryStarted};
+use crate::id::PersonaId;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -51,13 +52,15 @@ pub(super) fn check_recovery(state: &State, started: &RecoveryStarted, actor: Ac
     check_nonce(state, started.nonce)?;
     check_expiry(started.expires, at)?;
     let fields = &started.fields;
-    let persona = state.people.personas.get(&fields.persona).ok_or(Refusal::PersonaUnknown { persona: fields.persona })?;
-    if !state.people.is_active(&persona.person) {
-        return Err(Refusal::PersonNotActive { person: persona.person });
-    }
+    owner_stands(state, &fields.persona)?;
     super::motions::key_is_free(state, &fields.key)?;
     let busy = state.recoveries.contains_key(&fields.recovery) || state.recoveries.values().any(|r| r.started.fields.persona == fields.persona);
     if busy { Err(Refusal::RecoveryExists) } else { Ok(()) }
+}
+
+fn owner_stands(state: &State, persona: &PersonaId) -> Result<(), Refusal> {
+    let person = state.people.personas.get(persona).ok_or(Refusal::PersonaUnknown { persona: *persona })?.person;
+    if state.people.is_active(&person) { Ok(()) } else { Err(Refusal::PersonNotActive { person }) }
 }
 
 pub(super) fn check_recovered(state: &State, completed: &RecoveryCompleted, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
@@ -68,5 +71,6 @@ pub(super) fn check_recovered(state: &State, completed: &RecoveryCompleted, acto
     if at < recovery.after {
         return Err(Refusal::RecoveryTooEarly { after: recovery.after });
     }
+    owner_stands(state, &recovery.started.fields.persona)?;
     super::motions::key_is_free(state, &recovery.started.fields.key)
 }

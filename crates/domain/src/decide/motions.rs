@@ -103,7 +103,7 @@ fn act_may_be(state: &State, act: &Act, at: Timestamp) -> Result<(), Refusal> {
         Act::IdentityLink { one, other } => linkable(state, one, other),
         Act::PersonThaw { person } => match state.people.persons.get(person) {
             None => Err(Refusal::PersonUnknown { person: *person }),
-            Some(found) if found.standing == crate::people::Standing::Frozen => Ok(()),
+            Some(found) if found.standing.is_frozen() => Ok(()),
             Some(_) => Err(Refusal::PersonNotFrozen { person: *person }),
         },
         Act::TargetAdd { target, label, host_keys, .. } => {

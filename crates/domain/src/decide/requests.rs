@@ -1,16 +1,17 @@
 //! Asking, agreeing, and what comes of it. The hard rules of separation of duties are here and cannot be configured away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{admin_face, check_expiry, check_nonce, own, signer};
 use crate::entry::Actor;
 use crate::event::{Decided, Filing, GrantMade, RequestFiled};
-use crate::id::{PersonId, PersonaId};
+use crate::id::{PersonId, PersonaId, RequestId};
+use crate::label::Label;
 use crate::people::{Natural, PersonaKind};
 use crate::refusal::Refusal;
-use crate::rule::Obligations;
-use crate::state::{Request, State};
+use crate::rule::{Obligations, Stage};
+use crate::state::{Grant, Request, State};
 use crate::statement::{Decision, RequestFields};
 use crate::time::Timestamp;
 
@@ -33,8 +34,14 @@ pub(super) fn check_filed(state: &State, filed: &RequestFiled, actor: Actor, at:
     let obligations = state.obligations(&fields.account, &requester, &beneficiary).ok_or(Refusal::NoRule { account: fields.account })?;
     window_fits(fields, &obligations, at)?;
     channels_fit(fields, &obligations)?;
-    let pending = state.passage.requests.values().filter(|r| state.people.natural(&r.requester) == state.people.natural(&requester)).count();
+    let pending: usize = state.people.same_natural(&requester).map(|record| pending_of(state, record)).sum();
     if pending >= MOST_PENDING { Err(Refusal::TooManyPending { most: MOST_PENDING as u64 }) } else { Ok(()) }
+}
+
+fn pending_of(state: &State, person: PersonId) -> usize {
+    let first = (person, RequestId::from_random([0; 16]));
+    let last = (person, RequestId::from_random([u8::MAX; 16]));
+    state.passage.asked.range(first..=last).take(MOST_PENDING).count()
 }
 
 fn requester(state: &State, filed: &RequestFiled, actor: Actor, at: Timestamp) -> Result<PersonId, Refusal> {
@@ -66,13 +73,9 @@ fn holder(state: &State, persona: &PersonaId) -> Result<PersonId, Refusal> {
 
 /// Nobody alters a filed request: its id is taken, also by what it became.
 fn request_is_new(state: &State, fields: &RequestFields) -> Result<(), Refusal> {
-    let pending = state.passage.requests.contains_key(&fields.request);
-    let granted = || state.passage.grants.values().any(|g| g.request.fields.request == fields.request);
-    // A replayed statement is caught by its nonce while it lives and by its expiry after; the look at grants is for ids alone.
-    if pending || (state.passage.grants.len() <= FEW_GRANTS && granted()) { Err(Refusal::RequestExists { request: fields.request }) } else { Ok(()) }
+    let taken = state.passage.requests.contains_key(&fields.request) || state.passage.granted.contains_key(&fields.request);
+    if taken { Err(Refusal::RequestExists { request: fields.request }) } else { Ok(()) }
 }
-
-const FEW_GRANTS: usize = 64;
 
 fn current_policy(state: &State, shown: u64) -> Result<(), Refusal> {
     let current = state.policy.as_ref().ok_or(Refusal::NoPolicy)?.policy.version;
@@ -156,10 +159,21 @@ pub(super) fn check_made(state: &State, made: &GrantMade, actor: Actor, at: Time
         return Err(Refusal::WindowTooLong { longest_s: obligations.longest.as_secs() });
     }
     let met = obligations.stages.iter().all(|stage| {
-        let counted: BTreeSet<Natural> = counting(state, request).filter(|p| state.people.is_member(&stage.approvers, p)).map(|p| state.people.natural(&p)).collect();
-        counted.len() >= usize::from(stage.approvals.max(1))
+        let counted = counting(state, request).filter(|person| state.people.is_member(&stage.approvers, person));
+        naturals(state, counted) >= usize::from(stage.approvals.max(1))
     });
     if met && !obligations.stages.is_empty() { Ok(()) } else { Err(Refusal::ApprovalsMissing) }
+}
+
+fn naturals(state: &State, persons: impl Iterator<Item = PersonId>) -> usize {
+    persons.map(|person| state.people.natural(&person)).collect::<BTreeSet<Natural>>().len()
+}
+
+/// Whose approvals count at this state for each approvers' group that the rules ask for.
+pub(crate) fn counted_now(state: &State, request: &Request) -> BTreeMap<Label, BTreeSet<PersonId>> {
+    let obligations = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
+    let groups = obligations.into_iter().flat_map(|o| o.stages).map(|stage| stage.approvers);
+    groups.map(|group| (group.clone(), counting(state, request).filter(|person| state.people.is_member(&group, person)).collect())).collect()
 }
 
 /// Approvers whose word counts now: another person than requester and beneficiary, and standing active.
@@ -167,9 +181,16 @@ fn counting<'a>(state: &'a State, request: &'a Request) -> impl Iterator<Item = 
     request.approvals.iter().map(|a| a.person).filter(|p| another_person(state, request, p).is_ok() && state.people.is_active(p))
 }
 
-/// For [`super::still_stands`]: how many other natural persons' approvals stand untainted.
-pub(super) fn untainted_approvals(state: &State, request: &Request) -> Option<usize> {
-    let tainted = request.approvals.iter().any(|a| another_person(state, request, &a.person).is_err() || state.people.is_suspect(&a.person));
-    let persons: BTreeSet<Natural> = request.approvals.iter().map(|a| state.people.natural(&a.person)).collect();
-    (!tainted && !persons.is_empty()).then_some(persons.len())
+/// For [`super::still_stands`]: no approver is frozen, nor turned out to be who asked or holds.
+pub(super) fn is_untainted(state: &State, request: &Request) -> bool {
+    let tainted = |person: &PersonId| another_person(state, request, person).is_err() || state.people.is_suspect(person);
+    !request.approvals.is_empty() && !request.approvals.iter().any(|a| tainted(&a.person))
+}
+
+/// For [`super::still_stands`]: the natural persons whose approvals meet what the rules ask today. Those who counted when the grant was made
+/// go on counting for their group, though they have moved on since; another group's word needs its own members'.
+pub(super) fn still_meets(state: &State, grant: &Grant, stage: &Stage) -> bool {
+    let then = grant.counted.get(&stage.approvers).into_iter().flatten().copied();
+    let now = counting(state, &grant.request).filter(|person| state.people.is_member(&stage.approvers, person));
+    naturals(state, then.chain(now)) >= usize::from(stage.approvals.max(1))
 }

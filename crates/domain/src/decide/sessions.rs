@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sshwire::{KeyClass, PublicKey};
+
 use super::own;
-use super::requests::untainted_approvals;
+use super::motions::key_is_free;
+use super::requests::{is_untainted, still_meets};
 use crate::entry::Actor;
 use crate::estate::{FARTHEST_CLOCK_MS, Target};
 use crate::event::{ErrandEnded, ErrandOpened, SessionEnded, SessionOpened};
-use crate::id::{AccountId, GrantId, PersonId, PersonaId, TargetId};
+use crate::id::{AccountId, GrantId, PersonId, PersonaId, SessionId, TargetId};
 use crate::motion::Principal;
 use crate::refusal::Refusal;
 use crate::rule::{Channel, RecordInput};
@@ -51,11 +54,13 @@ pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standi
             return Err(Refusal::PersonNotActive { person: *person });
         }
     }
-    let approvals = untainted_approvals(state, request).ok_or(Refusal::ApprovalTainted { grant: *id })?;
+    if !is_untainted(state, request) {
+        return Err(Refusal::ApprovalTainted { grant: *id });
+    }
     let account = state.estate.accounts.get(&request.fields.account).ok_or(Refusal::AccountUnknown { account: request.fields.account })?;
     let obligations = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
     let obligations = obligations.ok_or(Refusal::NoRule { account: request.fields.account })?;
-    if obligations.stages.iter().any(|stage| usize::from(stage.approvals) > approvals) {
+    if !obligations.stages.iter().all(|stage| still_meets(state, grant, stage)) {
         return Err(Refusal::ApprovalsMissing);
     }
     if request.fields.window.length() > obligations.longest {
@@ -92,7 +97,7 @@ pub(super) fn check_opened(state: &State, opened: &SessionOpened, actor: Actor, 
     if state.passage.sessions.contains_key(&opened.session) {
         return Err(Refusal::SessionExists { session: opened.session });
     }
-    if state.passage.sessions.values().filter(|s| s.person == standing.person).count() >= MOST_SESSIONS {
+    if connected(state, standing.person) >= MOST_SESSIONS {
         return Err(Refusal::TooManySessions { most: MOST_SESSIONS as u64 });
     }
     target_is_fit(state, &standing.target)?;
@@ -100,6 +105,12 @@ pub(super) fn check_opened(state: &State, opened: &SessionOpened, actor: Actor, 
         return Err(Refusal::SessionMalformed);
     }
     passage_fits(state, opened, &standing, actor, at)
+}
+
+fn connected(state: &State, person: PersonId) -> usize {
+    let first = (person, SessionId::from_random([0; 16]));
+    let last = (person, SessionId::from_random([u8::MAX; 16]));
+    state.passage.connected.range(first..=last).take(MOST_SESSIONS).count()
 }
 
 /// Whether a passage is no more than the standing grant gives. The keeper asks it again, of the proof's own entries and by its own clock.
@@ -126,9 +137,13 @@ fn as_the_grant_says(state: &State, opened: &SessionOpened, standing: &Standing)
         && opened.channels == standing.channels
         && opened.record_input == standing.record_input
         && opened.grant == standing.grant
-        && opened.subject.class() == sshwire::KeyClass::Ed25519
-        && !state.people.material.contains_key(&opened.subject.key_material_id());
+        && is_of_one_connection(state, &opened.subject);
     if same { Ok(()) } else { Err(Refusal::SessionMalformed) }
+}
+
+/// The key of a certificate is made in memory; one that a person or the installation holds would outlive the connection.
+fn is_of_one_connection(state: &State, subject: &PublicKey) -> bool {
+    subject.class() == KeyClass::Ed25519 && key_is_free(state, subject).is_ok()
 }
 
 fn certificate_window(valid: &Window, end: Timestamp, at: Timestamp) -> Result<(), Refusal> {
@@ -144,7 +159,7 @@ fn target_is_fit(state: &State, id: &TargetId) -> Result<(), Refusal> {
     }
     match target.clock_offset_ms {
         None => Err(Refusal::ClockUnseen { target: *id }),
-        Some(offset_ms) if offset_ms.abs() > FARTHEST_CLOCK_MS => Err(Refusal::ClockFar { target: *id, offset_ms }),
+        Some(offset_ms) if offset_ms.unsigned_abs() > FARTHEST_CLOCK_MS => Err(Refusal::ClockFar { target: *id, offset_ms }),
         Some(_) => Ok(()),
     }
 }
@@ -170,14 +185,14 @@ pub(super) fn check_errand(state: &State, opened: &ErrandOpened, actor: Actor, a
 /// Whether an errand is no more than two persons agreed for the target. The keeper asks it again.
 pub fn errand_fits(state: &State, opened: &ErrandOpened, at: Timestamp) -> Result<(), Refusal> {
     let target = known(state, &opened.target)?;
-    if !target.errands.contains(&opened.kind) {
+    if !target.errands.kinds.contains(&opened.kind) {
         return Err(Refusal::ErrandNotAllowed { target: opened.target });
     }
     if target.host_keys.is_empty() {
         return Err(Refusal::NoHostKey);
     }
     let well_made = opened.principal == Principal::of_errands(&opened.target)
-        && opened.subject.class() == sshwire::KeyClass::Ed25519
+        && is_of_one_connection(state, &opened.subject)
         && !state.passage.errands.contains_key(&opened.errand);
     if !well_made {
         return Err(Refusal::SessionMalformed);

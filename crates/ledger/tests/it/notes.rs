@@ -222,6 +222,26 @@ fn a_checkpoint_has_one_spelling() {
 }
 
 #[test]
+fn what_is_text_is_the_same_text_in_json_and_is_parsed_when_read() {
+    fn check<T: serde::Serialize + serde::de::DeserializeOwned + std::fmt::Display + PartialEq + std::fmt::Debug>(
+        value: &T,
+    ) {
+        let json = serde_json::to_string(value).unwrap();
+        assert_eq!(json, serde_json::to_string(&value.to_string()).unwrap());
+        assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), value);
+        serde_json::from_str::<T>(&format!("\" {}", &json[1..])).unwrap_err();
+    }
+    let log = log_signer(ORIGIN, 1);
+    check(log.key());
+    check(log.key().name());
+    check(witness("witness.example/w1", 7).key());
+    check(&ORIGIN.parse::<Origin>().unwrap());
+    check(&signed_head_of(&tree_of(3)));
+    check(&offline_proof(5, 2, b"data"));
+    check(&tree_of(3).root());
+}
+
+#[test]
 fn a_cosignature_binds_witness_time_and_checkpoint() {
     let tree = tree_of(10);
     let log = log_signer(ORIGIN, 1);
@@ -308,6 +328,37 @@ fn an_offline_proof_reads_back_and_verifies() {
         back.verify(leaf(index + 1), log.key()).unwrap_err();
         back.verify(leaf(index), log_signer(ORIGIN, 2).key()).unwrap_err();
     }
+}
+
+/// Another implementation, in another language, makes the same bytes of the same seven entries, keys and time.
+const FILE: &str = "\
+    c2sp.org/tlog-proof@v1\n\
+    extra YmVzaWRl\n\
+    index 4\n\
+    2u7z+fKfUDBc6ypsrEFFKnbbBGOJ/58eJ4EDJY3pC7g=\n\
+    Bje24eorWsiEY4qjO/YaWRkQjUY+TPN4hTU0muCsjxM=\n\
+    sV0rGwetramxO1VcCAYrGueK0bC36Z2X2ULJNqYkRDk=\n\
+    \n\
+    log.example/tokyo\n\
+    7\n\
+    Rc6n7cqVQ+5VdaV3TQ2PqTIai+CEs/tlf6T20HGjyUw=\n\
+    \n\
+    — log.example/tokyo qfTCxynm+3v8qNJ4c0/0HsrCdUslYiOdcXe2bH+Thv7884s0Lw9hXz/v+7p8nWoCmRFByHXtsAP4TgGAccyTsqXYjQE=\n\
+    — witness.example/w1 qkoJ0QAAAABrSdIAKovJKGrvmr/dAkuy56pfgl0vUnHlne/5I2YfnGBHZrFVO3lLpH2IGbKyL/R90rgSyGYVm+Ur65Fqp0SEjPOlAA==\n";
+
+#[test]
+fn an_offline_proof_has_the_bytes_another_implementation_gives_it() {
+    let tree = tree_of(7);
+    let (log, witness) = (log_signer(ORIGIN, 1), witness("witness.example/w1", 7));
+    assert_eq!(log.key().to_string(), "log.example/tokyo+a9f4c2c7+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c");
+    assert_eq!(witness.key().to_string(), "witness.example/w1+aa4a09d1+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs");
+    let verified = signed_head_of(&tree).verify(log.key()).unwrap();
+    let cosignature = witness.cosign(&verified, 1_800_000_000).unwrap();
+    let mut signed = verified.into_signed();
+    signed.add(cosignature).unwrap();
+    let proof = TlogProof::new(InclusionProof::make(&tree, 4, 7).unwrap(), signed, b"beside".to_vec()).unwrap();
+    assert_eq!(proof.to_string(), FILE);
+    assert_eq!(TlogProof::parse(FILE.as_bytes()), Ok(proof));
 }
 
 #[test]

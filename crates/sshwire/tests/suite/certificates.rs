@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use sshwire::{
-    Certificate, CertificateError, CertificateKind, CertificateSpec, CertificateView, KeyError, MAX_CERTIFICATE,
-    MAX_PRIVATE_EXTENSION, Permit, PublicKey, Reader, SoftSigner, TextError, WireError, Writer,
+    Certificate, CertificateError, CertificateKind, CertificateSpec, CertificateView, ExtensionName, KeyError,
+    MAX_CERTIFICATE, MAX_PRIVATE_EXTENSION, Permit, Principal, PublicKey, Reader, SoftSigner, TextError, WireError,
+    Writer,
 };
 
 use crate::workshop::Workshop;
@@ -153,15 +154,15 @@ fn certificates_of_ssh_keygen_that_we_would_not_write_are_refused() {
 fn a_principal_is_a_plain_name() {
     let longest = format!("a{}", "z".repeat(62));
     for taken in ["a", "0", "root", "p-7f3k9x2mqa-root", "db1.example_2", &longest] {
-        assert_eq!(taken.parse::<sshwire::Principal>().unwrap().as_str(), taken);
+        assert_eq!(taken.parse::<Principal>().unwrap().as_str(), taken);
     }
     let too_long = format!("{longest}z");
     for refused in ["", "a,b", "root,", "Root", "-a", ".a", "_a", "a b", "a\0", "a\n", "a*", "申請", "a@b", &too_long]
     {
-        let parsed = refused.parse::<sshwire::Principal>();
+        let parsed = refused.parse::<Principal>();
         assert!(matches!(parsed, Err(CertificateError::BadPrincipal(_))), "{refused:?}");
         let json = serde_json::to_string(refused).unwrap();
-        assert!(serde_json::from_str::<sshwire::Principal>(&json).is_err());
+        assert!(serde_json::from_str::<Principal>(&json).is_err());
     }
 }
 
@@ -175,11 +176,11 @@ fn a_comma_cannot_be_smuggled_into_a_principal() {
 #[test]
 fn a_private_extension_is_named_after_its_owner() {
     for taken in ["tegata@sekimori.example", "a@b", "x-1@y-2.z"] {
-        assert_eq!(taken.parse::<sshwire::ExtensionName>().unwrap().as_str(), taken);
+        assert_eq!(taken.parse::<ExtensionName>().unwrap().as_str(), taken);
     }
     let too_long = format!("{}@example.org", "a".repeat(60));
     for refused in ["permit-pty", "@a", "a@", "a@b@c", "A@b", "a b@c", "a,b@c", "", &too_long] {
-        let parsed = refused.parse::<sshwire::ExtensionName>();
+        let parsed = refused.parse::<ExtensionName>();
         assert!(matches!(parsed, Err(CertificateError::BadExtensionName(_))), "{refused:?}");
     }
 }
@@ -189,7 +190,7 @@ fn a_spec_that_says_too_much_or_nothing_is_refused() {
     let nowhere = CertificateSpec { source_address: Some(Vec::new()), ..plain_spec() };
     let everywhere = vec!["192.0.2.0/24".parse().unwrap(); 65];
     let backwards = CertificateSpec { valid_after: 5, valid_before: 4, ..plain_spec() };
-    let (name, long) = ("a@b".parse::<sshwire::ExtensionName>().unwrap(), vec![0; MAX_PRIVATE_EXTENSION + 1]);
+    let (name, long) = ("a@b".parse::<ExtensionName>().unwrap(), vec![0; MAX_PRIVATE_EXTENSION + 1]);
     let principals = vec!["root".parse().unwrap(); 257];
     for (spec, refusal) in [
         (CertificateSpec { principals: Vec::new(), ..plain_spec() }, CertificateError::NoPrincipals),
@@ -234,8 +235,7 @@ fn a_host_certificate_carries_no_options_of_users() {
 
 #[test]
 fn a_large_tegata_fits_and_a_larger_one_does_not() {
-    let (tegata, more) =
-        ("tegata@sekimori.example".parse::<sshwire::ExtensionName>().unwrap(), "more@x".parse().unwrap());
+    let (tegata, more) = ("tegata@sekimori.example".parse::<ExtensionName>().unwrap(), "more@x".parse().unwrap());
     let large = (tegata, vec![0xab; MAX_PRIVATE_EXTENSION]);
     let fits = CertificateSpec { private_extensions: [large.clone()].into(), ..plain_spec() };
     let certificate = fits.certificate();
@@ -250,7 +250,7 @@ fn a_large_tegata_fits_and_a_larger_one_does_not() {
 
 #[test]
 fn the_longest_certificate_is_as_long_as_the_limit() {
-    let name = |text: &str| text.parse::<sshwire::ExtensionName>().unwrap();
+    let name = |text: &str| text.parse::<ExtensionName>().unwrap();
     let of_len = |len| CertificateSpec {
         private_extensions: [(name("a@b"), vec![1; MAX_PRIVATE_EXTENSION]), (name("b@b"), vec![1; len])].into(),
         ..plain_spec()

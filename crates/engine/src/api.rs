@@ -1,0 +1,136 @@
+//! The CLI's socket: a challenge, a signed hello, then questions and submissions. Whoever asks is their key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use channel::api::{ApiAnswer, ApiAsk, Challenge, Query, RecoveryView};
+use channel::{ChannelError, Greeting, Role, frame};
+use domain::event::Attempt;
+use domain::statement::{HelloFields, LONGEST_STATEMENT_LIFE, Statement};
+use domain::{Nonce, Refusal, Timestamp};
+use sshwire::{Fingerprint, PublicKey, Signature};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+use crate::engine::Engine;
+use crate::random;
+
+/// Connections served at the same time.
+const MOST_CONNECTIONS: usize = 512;
+/// A connection on which nothing is asked is closed.
+const LONGEST_SILENCE: Duration = Duration::from_secs(300);
+/// Whoever connects says who they are within this.
+const LONGEST_GREETING: Duration = Duration::from_secs(120);
+
+pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Result<()> {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            tracing::warn!("too many connections on the command socket");
+            continue;
+        };
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            match talk(&engine, stream).await {
+                Ok(()) | Err(ChannelError::Closed) => {}
+                Err(error) => tracing::debug!(%error, "a command connection ended"),
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn talk(engine: &Arc<Engine>, mut stream: UnixStream) -> Result<(), ChannelError> {
+    frame::send(&mut stream, &Greeting::of(Role::Engine)).await?;
+    let greeting: Greeting = limited(LONGEST_GREETING, frame::receive(&mut stream)).await?;
+    greeting.expect(Role::Cli)?;
+    let nonce = Nonce::from_random(random::bytes());
+    frame::send(&mut stream, &challenge(engine, nonce)).await?;
+    let mut caller = Caller { nonce, key: None };
+    loop {
+        let wait = if caller.key.is_some() { LONGEST_SILENCE } else { LONGEST_GREETING };
+        let ask: ApiAsk = match limited(wait, frame::receive(&mut stream)).await {
+            Err(ChannelError::Unreadable(error)) => {
+                tracing::debug!(%error, "unreadable question");
+                frame::send(&mut stream, &ApiAnswer::Refused(Refusal::Unreadable)).await?;
+                return Ok(());
+            }
+            other => other?,
+        };
+        let answer = answer(engine, &mut caller, ask).await;
+        frame::send(&mut stream, &answer).await?;
+    }
+}
+
+async fn limited<T>(limit: Duration, work: impl Future<Output = Result<T, ChannelError>>) -> Result<T, ChannelError> {
+    tokio::time::timeout(limit, work).await.map_err(|_| ChannelError::TimedOut { seconds: limit.as_secs() })?
+}
+
+/// Who is on this connection.
+struct Caller {
+    nonce: Nonce,
+    key: Option<Fingerprint>,
+}
+
+fn challenge(engine: &Engine, nonce: Nonce) -> Challenge {
+    let state = engine.state();
+    let recoveries = state.recoveries.iter().map(|(id, r)| RecoveryView { recovery: *id, persona: r.started.fields.persona, key: r.started.fields.key.fingerprint(), after: r.after });
+    Challenge {
+        origin: state.founding.as_ref().map(|f| f.origin.to_string()),
+        nonce,
+        now: engine.clock.wall(),
+        policy: state.policy.as_ref().map_or(0, |p| p.policy.version),
+        recoveries: recoveries.collect(),
+    }
+}
+
+async fn answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> ApiAnswer {
+    match try_answer(engine, caller, ask).await {
+        Ok(answer) => answer,
+        Err(refusal) => ApiAnswer::Refused(refusal),
+    }
+}
+
+async fn try_answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> Result<ApiAnswer, Refusal> {
+    match ask {
+        ApiAsk::Hello { key, expires, signature } => {
+            greet(engine, caller, &key, expires, &signature).inspect_err(|refusal| engine.writer.refused(Attempt::Read, engine.who(&key.fingerprint()), refusal))?;
+            caller.key = Some(key.fingerprint());
+            engine.who_view(&key.fingerprint()).map(ApiAnswer::Welcome)
+        }
+        ApiAsk::Read(Query::Doctor) => engine.read(None, Query::Doctor).await.map(ApiAnswer::View),
+        ApiAsk::InitSeal { founded, openings } => engine.init_seal(founded, openings).await.map(ApiAnswer::Receipt),
+        ApiAsk::Recover { started } => engine.recover(started).await.map(ApiAnswer::Receipt),
+        ApiAsk::RecoverFinish { recovery } => engine.finish_recovery(recovery).await.map(ApiAnswer::Receipt),
+        ApiAsk::Submit { what, openings } => engine.submit(known(caller)?, what, openings).await.map(ApiAnswer::Receipt),
+        ApiAsk::Read(query) => engine.read(Some(known(caller)?), query).await.map(ApiAnswer::View),
+        ApiAsk::Probe { target } => {
+            engine.may_administer(&known(caller)?)?;
+            engine.probe_and_wait(target).await.map(ApiAnswer::View)
+        }
+    }
+}
+
+/// Everything but founding, recovery and `doctor` is for known keys only.
+fn known(caller: &Caller) -> Result<Fingerprint, Refusal> {
+    caller.key.ok_or(Refusal::NotAllowed)
+}
+
+fn greet(engine: &Engine, caller: &Caller, key: &PublicKey, expires: Timestamp, signature: &Signature) -> Result<(), Refusal> {
+    let state = engine.state();
+    let founding = state.founding.as_ref().ok_or(Refusal::NotFounded)?;
+    let now = engine.clock.wall();
+    if expires <= now {
+        return Err(Refusal::StatementExpired { expires });
+    }
+    if expires > now.plus(LONGEST_STATEMENT_LIFE) {
+        return Err(Refusal::StatementLivesTooLong { expires });
+    }
+    if state.people.active(&key.fingerprint()).is_none() {
+        return Err(Refusal::KeyUnknown { key: key.fingerprint() });
+    }
+    let fields = HelloFields { challenge: caller.nonce, key: key.clone() };
+    let bytes = tegata::statement::bytes(&founding.origin, &fields, caller.nonce, expires);
+    tegata::signatures::check_by(key, HelloFields::NAME, &bytes, signature).map(|_| ()).map_err(|_| Refusal::BadSignature)
+}

@@ -1,0 +1,280 @@
+//! Engine's end of the line to front: answers what it asks, tells it what each session must do, ends what it lost.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use channel::front::{Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, Setup, ToFront};
+use channel::{ChannelError, Greeting, Role, frame};
+use domain::decide::still_stands;
+use domain::event::{Attempt, Event, RecordingAnchored, SessionEnded, SessionEnding};
+use domain::state::Order;
+use domain::{Actor, ErrandId, Refusal, SessionId, State, TargetId, Timestamp};
+use ledger::{Frontier, Hash};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+
+use crate::engine::Engine;
+use crate::writer::Draft;
+
+/// What waits to be sent to front; beyond it front is cut off and comes again.
+const LONGEST_QUEUE: usize = 4_096;
+/// Questions of front worked on at the same time.
+const MOST_QUESTIONS: usize = 256;
+/// Front opens nothing when the last beat is older than a few of these.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Who is on the line now, and what was told.
+#[derive(Debug, Default)]
+pub(crate) struct FrontDesk {
+    line: Mutex<Option<mpsc::Sender<ToFront>>>,
+    told: Mutex<BTreeMap<SessionId, Order>>,
+    errands: Mutex<HashMap<ErrandId, TargetId>>,
+    probed: Mutex<HashMap<TargetId, Duration>>,
+}
+
+impl FrontDesk {
+    pub(crate) fn is_connected(&self) -> bool {
+        hold(&self.line).is_some()
+    }
+
+    fn send(&self, message: ToFront) -> bool {
+        hold(&self.line).as_ref().is_some_and(|line| line.try_send(message).is_ok())
+    }
+
+    /// Whether it is time to look at the target's clock; notes that it was done.
+    pub(crate) fn claim_probe(&self, target: TargetId, boot: Duration, wait: Duration) -> bool {
+        let mut probed = hold(&self.probed);
+        let due = probed.get(&target).is_none_or(|last| boot.saturating_sub(*last) >= wait);
+        if due {
+            probed.insert(target, boot);
+        }
+        due
+    }
+
+    pub(crate) fn send_errand(&self, target: TargetId, terms: ErrandTerms) {
+        hold(&self.errands).insert(terms.errand, target);
+        self.send(ToFront::Errand(Box::new(terms)));
+    }
+
+    pub(crate) fn target_of(&self, errand: &ErrandId) -> Option<TargetId> {
+        hold(&self.errands).get(errand).copied()
+    }
+
+    /// Whether no errand to the target is under way.
+    pub(crate) fn is_idle(&self, target: &TargetId) -> bool {
+        !hold(&self.errands).values().any(|t| t == target)
+    }
+
+    pub(crate) fn errand_over(&self, errand: &ErrandId) {
+        hold(&self.errands).remove(errand);
+    }
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One front at a time; a new one takes the line over.
+pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            if let Err(error) = talk(&engine, stream).await {
+                tracing::warn!(%error, "front's line ended");
+            }
+        });
+    }
+}
+
+async fn talk(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ChannelError> {
+    let (mut from, mut to) = stream.into_split();
+    frame::send(&mut to, &Greeting::of(Role::Engine)).await?;
+    let greeting: Greeting = tokio::time::timeout(Duration::from_secs(5), frame::receive(&mut from)).await.map_err(|_| ChannelError::TimedOut { seconds: 5 })??;
+    greeting.expect(Role::Front)?;
+    let (queue, mut queued) = mpsc::channel(LONGEST_QUEUE);
+    hold(&engine.front.told).clear();
+    *hold(&engine.front.line) = Some(queue.clone());
+    send_setup(engine, &queue);
+    let writing = tokio::spawn(async move {
+        while let Some(message) = queued.recv().await {
+            frame::send(&mut to, &message).await?;
+        }
+        Ok::<(), ChannelError>(())
+    });
+    let outcome = answer_all(engine, &mut from, &queue).await;
+    let mut line = hold(&engine.front.line);
+    if line.as_ref().is_some_and(|current| current.same_channel(&queue)) {
+        *line = None;
+    }
+    writing.abort();
+    outcome
+}
+
+fn send_setup(engine: &Engine, queue: &mpsc::Sender<ToFront>) {
+    let state = engine.state();
+    let Some(founding) = &state.founding else { return };
+    let orders = wanted(&state, engine.clock.wall());
+    hold(&engine.front.told).clone_from(&orders);
+    let setup = Setup { origin: founding.origin.to_string(), reading_key: founding.reading_key.clone(), age_recipients: engine.config.age_recipients.clone(), orders };
+    let _full = queue.try_send(ToFront::Setup(setup));
+}
+
+async fn answer_all(engine: &Arc<Engine>, from: &mut (impl tokio::io::AsyncRead + Unpin), queue: &mpsc::Sender<ToFront>) -> Result<(), ChannelError> {
+    let places = Arc::new(tokio::sync::Semaphore::new(MOST_QUESTIONS));
+    loop {
+        let FromFront { id, body } = frame::receive(from).await?;
+        let place = places.clone().acquire_owned().await.map_err(|_| ChannelError::Closed)?;
+        let (engine, queue) = (engine.clone(), queue.clone());
+        tokio::spawn(async move {
+            if let Some(body) = answer(&engine, body).await {
+                let _gone = queue.send(ToFront::Answer { id, body }).await;
+            }
+            drop(place);
+        });
+    }
+}
+
+/// `None`: not durable; front keeps the fact and says it again.
+async fn answer(engine: &Arc<Engine>, ask: FrontAsk) -> Option<FrontAnswer> {
+    match ask {
+        FrontAsk::Knows { key } => Some(FrontAnswer::Known(engine.state().people.active(&key.fingerprint()).is_some())),
+        FrontAsk::Open(ask) => Some(FrontAnswer::Opened(engine.open(*ask).await.map(Box::new))),
+        FrontAsk::Ended(fact) => engine.session_ended(fact).await.ok().map(|()| FrontAnswer::Noted),
+        FrontAsk::Anchors { recordings } => engine.anchor(recordings).await.ok().map(|()| FrontAnswer::Noted),
+        FrontAsk::ErrandReady { errand, subject } => Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject).await)),
+        FrontAsk::ErrandEnded { errand, outcome } => {
+            let _late = engine.errand_ended(errand, outcome).await;
+            Some(FrontAnswer::Noted)
+        }
+        FrontAsk::Live { sessions } => {
+            engine.end_lost(&sessions).await;
+            Some(FrontAnswer::Noted)
+        }
+    }
+}
+
+impl Engine {
+    /// A session is over. Known twice is known; one that cannot be written is said again by front.
+    async fn session_ended(self: &Arc<Self>, fact: EndFact) -> Result<(), Refusal> {
+        let session = fact.session;
+        let event = Event::SessionEnded(SessionEnded {
+            session, ending: fact.ending, ended: fact.ended, chunks: fact.anchor.chunks, chain: fact.anchor.chain, complete: fact.complete, bytes: fact.bytes,
+        });
+        match self.write_own(event).await {
+            Ok(()) => {
+                self.take_recording(&session);
+                Ok(())
+            }
+            Err(Refusal::SessionUnknown { .. }) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A closed recording goes where front cannot write.
+    fn take_recording(&self, session: &SessionId) {
+        let (live, closed) = (self.config.recordings.join("live"), self.config.recordings.join("closed"));
+        let name = format!("{session}.skmrec");
+        if let Err(error) = std::fs::rename(live.join(&name), closed.join(&name)) {
+            tracing::warn!(%session, %error, "a closed recording could not be taken");
+        }
+    }
+
+    async fn write_own(self: &Arc<Self>, event: Event) -> Result<(), Refusal> {
+        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] }));
+        self.writer.propose(Attempt::Passage, Actor::Engine, make).await.map(|_| ())
+    }
+
+    /// One Merkle root over all live recordings, in the order of their session ids.
+    async fn anchor(self: &Arc<Self>, recordings: BTreeMap<SessionId, Anchor>) -> Result<(), Refusal> {
+        if recordings.is_empty() {
+            return Ok(());
+        }
+        let root = anchor_root(&recordings);
+        let recordings = u32::try_from(recordings.len()).unwrap_or(u32::MAX);
+        self.write_own(Event::RecordingAnchored(RecordingAnchored { root, recordings })).await
+    }
+
+    /// Sessions that front no longer knows, and of whose end it told nothing.
+    async fn end_lost(self: &Arc<Self>, live: &BTreeSet<SessionId>) {
+        let state = self.state();
+        let lost: Vec<SessionId> = state.passage.sessions.keys().filter(|id| !live.contains(id)).copied().collect();
+        for session in lost {
+            let ended = SessionEnded { session, ending: SessionEnding::GatewayLost, ended: self.clock.wall(), chunks: 0, chain: Hash::of(b""), complete: false, bytes: 0 };
+            if self.write_own(Event::SessionEnded(ended)).await.is_ok() {
+                self.take_recording(&session);
+            }
+        }
+    }
+
+    /// Compares what the state wants of each session with what front was told, and tells the difference.
+    pub(crate) fn tell_orders(&self) {
+        if !self.front.is_connected() {
+            return;
+        }
+        let state = self.state();
+        let wanted = wanted(&state, self.clock.wall());
+        let mut told = hold(&self.front.told);
+        for (session, order) in &wanted {
+            if told.get(session) != Some(order) && self.front.send(ToFront::Order { session: *session, order: *order }) {
+                told.insert(*session, *order);
+            }
+        }
+        told.retain(|session, _| wanted.contains_key(session));
+    }
+
+    pub(crate) fn beat(&self) {
+        let size = self.state().journal.size;
+        self.front.send(ToFront::Beat { size });
+    }
+}
+
+/// The leaf of one recording in an anchor: session, chunks, chain.
+pub fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
+    let mut frontier = Frontier::new();
+    for (session, anchor) in recordings {
+        let leaf = format!("{session} {} {}", anchor.chunks, anchor.chain);
+        frontier.append(ledger::leaf_hash(leaf.as_bytes()));
+    }
+    frontier.root()
+}
+
+/// A session flows while its order says so and its grant stands; whatever else, it is killed.
+fn wanted(state: &State, wall: Timestamp) -> BTreeMap<SessionId, Order> {
+    let now = state.journal.time.map_or(wall, |last| last.max(wall));
+    let order = |session: &domain::state::Session| match still_stands(state, &session.grant, now) {
+        Ok(_) => session.order,
+        // The clock in doubt says nothing against a session that was rightly opened; its end is kept by boot time.
+        Err(Refusal::ClockDoubted) => session.order,
+        Err(_) => Order::Kill,
+    };
+    state.passage.sessions.iter().map(|(id, session)| (*id, order(session))).collect()
+}
+
+/// Looks at what has changed, at every new entry and at least each second.
+pub async fn react(engine: Arc<Engine>) {
+    let mut sizes = engine.writer.sizes();
+    let mut founded = engine.state().founding.is_some();
+    loop {
+        let _timed_out = tokio::time::timeout(BEAT, sizes.changed()).await;
+        if !founded && engine.state().founding.is_some() {
+            founded = true;
+            if let Some(line) = hold(&engine.front.line).clone() {
+                send_setup(&engine, &line);
+            }
+        }
+        engine.tell_orders();
+    }
+}
+
+/// Beats and errands, by the clock.
+pub async fn beat(engine: Arc<Engine>) {
+    let mut tick = tokio::time::interval(BEAT);
+    loop {
+        tick.tick().await;
+        engine.beat();
+        let probing = engine.clone();
+        let _failed = tokio::task::spawn_blocking(move || probing.probe_when_due()).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! Starting: the ledger is opened and folded, the line to the keeper tried, the sockets served.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::State;
+use store::{Store, StoreError};
+use tokio::net::UnixListener;
+
+use crate::clock::Clock;
+use crate::engine::{Config, Engine};
+use crate::fold::FoldError;
+use crate::front_link::FrontDesk;
+use crate::keeper_link::KeeperLink;
+use crate::limits::Limiter;
+use crate::proofs::Proofs;
+use crate::texts::Texts;
+use crate::writer::Writer;
+use crate::{api, checkpoints, fold, front_link};
+
+/// Where things lie and who is reached where.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub ledger: PathBuf,
+    pub keeper_socket: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("ledger could not be opened: {0}")]
+    Store(#[from] StoreError),
+    #[error("ledger does not fold: {0}")]
+    Fold(#[from] FoldError),
+    #[error("engine could not start: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Engine {
+    /// Opens and folds; nothing is served yet.
+    pub fn start(places: &Places, config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let (store, reader) = Store::open(&places.ledger)?;
+        let state = fold::start(&reader, &store.snapshots())?;
+        let size = state.journal.size;
+        let at_start = state.clone();
+        let writer = Writer::start(store, state, clock.clone())?;
+        let keeper = Arc::new(KeeperLink::new(&places.keeper_socket, reader.clone()));
+        let engine = Arc::new(Self {
+            writer,
+            texts: Arc::new(Texts::new(reader.clone(), keeper.clone())),
+            proofs: Arc::new(Proofs::new(reader.clone())),
+            keeper,
+            clock,
+            front: FrontDesk::default(),
+            limiter: Limiter::new(config.commands_a_second, config.burst),
+            config,
+            reader: reader.clone(),
+        });
+        if size > 0 {
+            if let Err(refusal) = engine.tell_keeper_of_founding() {
+                tracing::warn!(%refusal, "the keeper does not know the founding yet");
+            }
+            compare_in_background(reader, at_start)?;
+        }
+        Ok(engine)
+    }
+
+    /// Serves the sockets until one of them fails.
+    pub async fn serve(self: &Arc<Self>, api: UnixListener, front: UnixListener) -> std::io::Result<()> {
+        let tasks = [tokio::spawn(front_link::react(self.clone())), tokio::spawn(front_link::beat(self.clone())), tokio::spawn(checkpoints::keep_signed(self.clone()))];
+        let outcome = tokio::select! {
+            ended = api::serve(self.clone(), api) => ended,
+            ended = front_link::serve(self.clone(), front) => ended,
+        };
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        outcome
+    }
+
+    /// Lets what is queued become durable.
+    pub async fn stop(&self) {
+        self.writer.stop().await;
+    }
+}
+
+/// The full fold runs aside; should it differ from what we began with, nothing more may be decided on it.
+fn compare_in_background(reader: store::Reader, began_with: State) -> std::io::Result<()> {
+    let compare = move || match fold::full(&reader, began_with.journal.size) {
+        Ok(folded) if folded == began_with => tracing::info!(entries = began_with.journal.size, "the full fold agrees with the state at start"),
+        Ok(_) => stop_the_process("the state at start is not the fold of the ledger"),
+        Err(error) => stop_the_process(&format!("the ledger does not fold: {error}")),
+    };
+    std::thread::Builder::new().name("full-fold".into()).spawn(compare).map(|_| ())
+}
+
+/// Fail closed: a state that the ledger does not confirm must decide nothing.
+#[expect(clippy::exit, reason = "going on would decide on a state that the ledger does not confirm")]
+fn stop_the_process(why: &str) {
+    tracing::error!(why, "engine stops");
+    std::process::exit(3);
+}

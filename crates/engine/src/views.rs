@@ -1,0 +1,519 @@
+//! What may be seen, by whom, as it stands at the head. Reading changes nothing; looking into a recording is a deed and has its entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use channel::api::{AccountView, Check, DoctorView, EntryView, GrantView, Health, KeyView, MotionView, Opening, PersonView, PersonaView, Query, RequestView, SessionView, TargetView, View, WhoView};
+use channel::keeper::{Ask, ReplayOrder};
+use domain::committed::{Committed, Text};
+use domain::decide::{Proposal, decide, still_stands};
+use domain::event::{Decided, Event, Filing};
+use domain::motion::{AccountName, Act, Motion};
+use domain::people::{AUDITORS, PersonaKind};
+use domain::state::{Grant, Request};
+use domain::statement::{Decision, DecisionFields, Deed, Signed};
+use domain::{AccountId, Actor, Entry, GrantId, Label, MotionId, Nonce, PersonId, Refusal, RequestId, SessionId, State, TargetId};
+use ledger::InclusionProof;
+use sshwire::Fingerprint;
+use store::{Order, SubjectKey};
+
+use crate::engine::{Engine, unavailable};
+use crate::keeper_link::KeeperError;
+
+/// Rows in one answer.
+const MOST_ROWS: u32 = 500;
+/// Bytes of a recording in one answer.
+const PAGE: usize = 1 << 20;
+/// A target's clock is waited for this long.
+const LONGEST_PROBE: Duration = Duration::from_secs(15);
+
+impl Engine {
+    pub(crate) async fn read(self: &Arc<Self>, key: Option<Fingerprint>, query: Query) -> Result<View, Refusal> {
+        self.aside(move |engine| engine.view(key, query)).await
+    }
+
+    fn view(&self, key: Option<Fingerprint>, query: Query) -> Result<View, Refusal> {
+        let state = self.state();
+        let Some(key) = key else {
+            return match query {
+                Query::Doctor => Ok(View::Doctor(self.doctor(&state))),
+                _ => Err(Refusal::NotAllowed),
+            };
+        };
+        let me = Asker::of(&state, &key)?;
+        match query {
+            Query::Doctor => Ok(View::Doctor(self.doctor(&state))),
+            Query::Whoami => self.who_view(&key).map(View::Who),
+            Query::People => Ok(View::People(state.people.persons.keys().map(|id| self.person(&state, id)).collect())),
+            Query::Groups => Ok(View::Groups(state.people.groups.iter().map(|(label, members)| (label.clone(), members.keys().copied().collect())).collect())),
+            Query::Targets => Ok(View::Targets(state.estate.targets.keys().filter_map(|id| self.target(&state, id)).collect())),
+            Query::Accounts => Ok(View::Accounts(state.estate.accounts.keys().filter_map(|id| self.account(&state, id, &me)).collect())),
+            Query::AccountNamed { account, target } => self.account_named(&state, &account, &target, &me).map(View::Account),
+            Query::Rules => Ok(View::Rules(state.policy.as_ref().map(|p| (*p.policy).clone()))),
+            Query::Motions => Ok(View::Motions(state.motions.values().filter_map(|m| self.motion(&state, m)).collect())),
+            Query::Motion { motion } => self.one_motion(&state, &motion),
+            Query::Requests => Ok(View::Requests(state.passage.requests.values().filter_map(|r| self.request(&state, r, &me)).collect())),
+            Query::Request { request } => self.one_request(&state, &request, &me),
+            Query::Grants => Ok(View::Grants(state.passage.grants.iter().map(|(id, g)| self.grant(&state, id, g, &me)).collect())),
+            Query::Sessions { ended } => self.sessions(&state, ended, &me),
+            Query::Entries { about, before, limit } => self.entries(&state, about, before, limit, &me),
+            Query::Entry { seq } => self.entry(seq),
+            Query::Tegata { grant } => self.tegata(&grant),
+            Query::Checkpoint => self.checkpoint(),
+            Query::Resolve { prefix } => self.resolve(&prefix),
+            Query::Recording { session, permit } => self.recording(&session, permit, &key),
+            Query::RecordingBytes { session, permit, offset } => self.recording_bytes(&session, permit, offset, &key),
+            Query::VerifyReplay => self.verify_replay(&state),
+        }
+    }
+
+    pub(crate) fn may_administer(&self, key: &Fingerprint) -> Result<(), Refusal> {
+        let state = self.state();
+        let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
+        let may = signer.kind == PersonaKind::Admin && state.people.is_administrator(&signer.person);
+        if may { Ok(()) } else { Err(Refusal::NotAdministrator) }
+    }
+
+    pub(crate) async fn probe_and_wait(self: &Arc<Self>, target: TargetId) -> Result<View, Refusal> {
+        let before = self.clock.boot();
+        self.aside(move |engine| engine.probe_now(target)).await?;
+        let mut sizes = self.writer.sizes();
+        loop {
+            let left = LONGEST_PROBE.saturating_sub(self.clock.boot().saturating_sub(before));
+            let changed = tokio::time::timeout(left, sizes.changed()).await;
+            let done = self.front.is_idle(&target);
+            if changed.is_err() || done {
+                let state = self.state();
+                return Ok(View::Targets(self.target(&state, &target).into_iter().collect()));
+            }
+        }
+    }
+
+    fn name(&self, state: &State, person: &PersonId) -> Option<String> {
+        state.people.persons.get(person).and_then(|p| self.texts.text(&p.name))
+    }
+
+    pub(crate) fn who_view(&self, key: &Fingerprint) -> Result<WhoView, Refusal> {
+        let state = self.state();
+        let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
+        let groups = groups_of(&state, &signer.person);
+        Ok(WhoView { person: signer.person, persona: signer.persona, kind: signer.kind, name: self.name(&state, &signer.person), key: *key, groups })
+    }
+
+    fn person(&self, state: &State, id: &PersonId) -> PersonView {
+        let people = &state.people;
+        let keys_of = |persona| people.keys_of(persona).map(|(fingerprint, k)| KeyView { fingerprint: *fingerprint, key: k.key.clone(), retired: k.retired }).collect();
+        let personas = people.personas.iter().filter(|(_, p)| p.person == *id);
+        PersonView {
+            person: *id,
+            name: self.name(state, id),
+            standing: people.persons.get(id).map_or(domain::people::Standing::Left, |p| p.standing),
+            personas: personas.map(|(persona, p)| PersonaView { persona: *persona, kind: p.kind, keys: keys_of(persona) }).collect(),
+            groups: groups_of(state, id),
+            same_as: people.linked.get(id).copied(),
+        }
+    }
+
+    fn target(&self, state: &State, id: &TargetId) -> Option<TargetView> {
+        let target = state.estate.targets.get(id)?;
+        Some(TargetView {
+            target: *id,
+            label: target.label.clone(),
+            zone: target.zone.clone(),
+            tier: target.tier,
+            address: self.texts.text(&target.address),
+            host_keys: target.host_keys.iter().map(sshwire::PublicKey::fingerprint).collect(),
+            clock_offset_ms: target.clock_offset_ms,
+        })
+    }
+
+    fn account(&self, state: &State, id: &AccountId, me: &Asker) -> Option<AccountView> {
+        let account = state.estate.accounts.get(id)?;
+        let target = state.estate.targets.get(&account.target)?;
+        Some(AccountView {
+            account: *id,
+            target: account.target,
+            target_label: target.label.clone(),
+            name: self.login(&account.name),
+            class: account.class,
+            owner: account.owner,
+            principal: account.principal.as_str().to_owned(),
+            terms: state.obligations(id, &me.person, &me.person),
+        })
+    }
+
+    fn login(&self, name: &AccountName) -> Option<String> {
+        match name {
+            AccountName::Shared(label) => Some(label.to_string()),
+            AccountName::Personal(committed) => self.texts.text(committed),
+        }
+    }
+
+    fn account_named(&self, state: &State, account: &Label, target: &Label, me: &Asker) -> Result<AccountView, Refusal> {
+        let (target, _) = state.estate.target(target).ok_or(Refusal::LoginUnknown)?;
+        let id = state.estate.shared_account(&target, account).ok_or(Refusal::LoginUnknown)?;
+        self.account(state, &id, me).ok_or(Refusal::LoginUnknown)
+    }
+
+    /// `root@db1`, as people say it.
+    fn account_text(&self, state: &State, id: &AccountId) -> String {
+        let Some(account) = state.estate.accounts.get(id) else { return id.to_string() };
+        let target = state.estate.targets.get(&account.target).map_or_else(|| account.target.to_string(), |t| t.label.to_string());
+        format!("{}@{target}", self.login(&account.name).unwrap_or_else(|| id.to_string()))
+    }
+
+    fn one_motion(&self, state: &State, id: &MotionId) -> Result<View, Refusal> {
+        let motion = state.motions.get(id).ok_or(Refusal::MotionUnknown { motion: *id })?;
+        Ok(View::Motions(self.motion(state, motion).into_iter().collect()))
+    }
+
+    fn motion(&self, state: &State, motion: &Motion) -> Option<MotionView> {
+        let entry = self.decoded(motion.filed)?;
+        let Event::MotionFiled(filed) = entry.event else { return None };
+        Some(MotionView {
+            motion: motion.fields.motion,
+            act: motion.fields.act.clone(),
+            proposer: motion.proposer,
+            proposer_name: self.name(state, &motion.proposer),
+            statement: motion.statement,
+            fields: motion.fields.clone(),
+            nonce: filed.signed.nonce,
+            expires: filed.signed.expires,
+            filed_at: motion.filed_at,
+            openings: self.openings_of(&motion.fields.act),
+        })
+    }
+
+    fn openings_of(&self, act: &Act) -> Vec<Opening> {
+        let opening = match act {
+            Act::PersonAdd { name, .. } => self.texts.opening(name),
+            Act::TargetAdd { address, .. } => self.texts.opening(address),
+            Act::AccountAdd { name: AccountName::Personal(login), .. } => self.texts.opening(login),
+            _ => None,
+        };
+        opening.into_iter().collect()
+    }
+
+    fn decoded(&self, seq: u64) -> Option<Entry> {
+        let stored = self.reader.entry(seq).ok()??;
+        Entry::decode(&stored.bytes).ok()
+    }
+
+    fn one_request(&self, state: &State, id: &RequestId, me: &Asker) -> Result<View, Refusal> {
+        let request = state.passage.requests.get(id).ok_or(Refusal::RequestUnknown { request: *id })?;
+        Ok(View::Requests(self.request(state, request, me).into_iter().collect()))
+    }
+
+    fn request(&self, state: &State, request: &Request, me: &Asker) -> Option<RequestView> {
+        let entry = self.decoded(request.filed)?;
+        let Event::RequestFiled(filed) = entry.event else { return None };
+        let (nonce, expires) = match filed.filing {
+            Filing::Signed(signed) => (signed.nonce, signed.expires),
+            Filing::FiledThroughSsh { nonce, expires, .. } => (nonce, expires),
+        };
+        Some(RequestView {
+            request: request.fields.request,
+            fields: request.fields.clone(),
+            statement: request.statement,
+            nonce,
+            expires,
+            account: self.account_text(state, &request.fields.account),
+            requester: request.requester,
+            requester_name: self.name(state, &request.requester),
+            beneficiary: request.beneficiary,
+            beneficiary_name: self.name(state, &request.beneficiary),
+            filed_at: request.filed_at,
+            dies: request.dies,
+            openings: self.readable(state, request, me, &request.fields.purpose).into_iter().collect(),
+            approvals: request.approvals.iter().map(|a| a.person).collect(),
+            needs: state.obligations(&request.fields.account, &request.requester, &request.beneficiary),
+            may_decide: self.may_decide(state, request, me),
+        })
+    }
+
+    /// Who asks, benefits or may decide reads the purpose; so do administrators and auditors.
+    fn readable<T: Text>(&self, state: &State, request: &Request, me: &Asker, committed: &Committed<T>) -> Option<Opening> {
+        let concerned = me.person == request.requester || me.person == request.beneficiary || me.sees_all || self.is_approver(state, request, me);
+        concerned.then(|| self.texts.opening(committed)).flatten()
+    }
+
+    fn is_approver(&self, state: &State, request: &Request, me: &Asker) -> bool {
+        let needs = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
+        needs.is_some_and(|needs| needs.stages.iter().any(|stage| state.people.is_member(&stage.approvers, &me.person)))
+    }
+
+    /// What `decide` itself would say to this person's approval.
+    fn may_decide(&self, state: &State, request: &Request, me: &Asker) -> Result<(), Refusal> {
+        let now = state.journal.time.map_or(self.clock.wall(), |last| last.max(self.clock.wall()));
+        let policy = state.policy.as_ref().map_or(0, |p| p.policy.version);
+        let fields = DecisionFields { request: request.fields.request, statement: request.statement, approver: me.persona, decision: Decision::Approve, reason: None, policy };
+        let unsigned = Signed { key: me.key, nonce: Nonce::from_random(crate::random::bytes()), expires: now.plus(Duration::from_secs(60)), signature: me.nothing.clone() };
+        let event = Event::ApprovalGiven(Decided { fields, signed: unsigned });
+        let actor = Actor::Person { person: me.person, persona: me.persona };
+        decide(state, Proposal { event, actor, at: now, cause: None }, GrantId::from_random([0; 16])).map(|_| ())
+    }
+
+    fn grant(&self, state: &State, id: &GrantId, grant: &Grant, me: &Asker) -> GrantView {
+        let request = &grant.request;
+        let now = state.journal.time.map_or(self.clock.wall(), |last| last.max(self.clock.wall()));
+        GrantView {
+            grant: *id,
+            request: request.fields.request,
+            account: self.account_text(state, &request.fields.account),
+            person: request.beneficiary,
+            person_name: self.name(state, &request.beneficiary),
+            window: request.fields.window,
+            channels: request.fields.channels.clone(),
+            purpose: self.readable(state, request, me, &request.fields.purpose).map(|o| o.value),
+            approvers: request.approvals.iter().map(|a| a.person).collect(),
+            standing: grant.standing,
+            stands: still_stands(state, id, now).map(|_| ()),
+        }
+    }
+
+    fn sessions(&self, state: &State, ended: bool, me: &Asker) -> Result<View, Refusal> {
+        let live = state.passage.sessions.iter().map(|(id, s)| SessionView {
+            session: *id,
+            grant: s.grant,
+            account: self.account_text(state, &s.account),
+            person: s.person,
+            person_name: self.name(state, &s.person),
+            opened: s.opened,
+            ends: s.ends,
+            order: s.order,
+            ended: None,
+        });
+        let mut rows: Vec<SessionView> = live.filter(|s| me.sees_all || me.person == s.person || me.kind == PersonaKind::Admin).collect();
+        if ended {
+            rows.extend(self.ended_sessions(state)?);
+        }
+        Ok(View::Sessions(rows))
+    }
+
+    fn ended_sessions(&self, state: &State) -> Result<Vec<SessionView>, Refusal> {
+        let stored = self.reader.by_kind("session.ended", 0..u64::MAX, Order::NewestFirst, 100).map_err(|e| unavailable("reading the ledger", &e))?;
+        let ends = stored.iter().filter_map(|s| Entry::decode(&s.bytes).ok());
+        let rows = ends.filter_map(|entry| {
+            let Event::SessionEnded(ended) = entry.event else { return None };
+            let opening = self.decoded(self.session_entry(&ended.session).ok()?)?;
+            let Event::SessionOpened(opened) = opening.event else { return None };
+            let Actor::Person { person, .. } = opening.actor else { return None };
+            Some(SessionView {
+                session: ended.session,
+                grant: opened.grant,
+                account: self.account_text(state, &opened.account),
+                person,
+                person_name: self.name(state, &person),
+                opened: opening.time,
+                ends: opened.valid.until(),
+                order: domain::state::Order::Flow,
+                ended: Some((ended.ended, ended.ending)),
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    fn entries(&self, state: &State, about: Option<String>, before: Option<u64>, limit: u32, me: &Asker) -> Result<View, Refusal> {
+        let range = 0..before.unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit.min(MOST_ROWS)).unwrap_or(1);
+        let reading = |e: store::StoreError| unavailable("reading the ledger", &e);
+        let stored = match about {
+            Some(about) => {
+                let subject = SubjectKey::new(&about).map_err(|_| Refusal::Unreadable)?;
+                self.reader.by_subject(&subject, range, Order::NewestFirst, limit).map_err(reading)?
+            }
+            None => {
+                let head = self.reader.head().map_err(reading)?.size().min(range.end);
+                let from = head.saturating_sub(limit as u64);
+                let mut page = self.reader.read(from..head).collect::<Result<Vec<_>, _>>().map_err(reading)?;
+                page.reverse();
+                page
+            }
+        };
+        Ok(View::Entries(stored.into_iter().map(|s| self.entry_view(state, s.seq, s.bytes, me)).collect()))
+    }
+
+    fn entry_view(&self, state: &State, seq: u64, bytes: Vec<u8>, me: &Asker) -> EntryView {
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        let mut names = BTreeMap::new();
+        if me.sees_all || me.kind == PersonaKind::Admin {
+            let ids = text.split('"').filter_map(|word| word.parse::<PersonId>().ok());
+            names = ids.filter_map(|id| self.name(state, &id).map(|name| (id, name))).collect();
+        }
+        EntryView { seq, bytes: text, names }
+    }
+
+    fn entry(&self, seq: u64) -> Result<View, Refusal> {
+        let covering = self.reader.checkpoint_at_least(seq + 1).map_err(|e| unavailable("reading checkpoints", &e))?;
+        let note = match covering {
+            Some(note) => note,
+            None => self.keeper.sign_head().map_err(|e| unavailable("signing the head", &e))?,
+        };
+        let size = note.claimed().size;
+        if seq >= size {
+            return Err(Refusal::NothingSuch { about: label("entry") });
+        }
+        let bytes = self.proofs.text(seq).map_err(|e| unavailable("reading the ledger", &e))?;
+        let proof: InclusionProof = self.reader.inclusion(seq, size).map_err(|e| unavailable("proving an entry", &e))?;
+        Ok(View::Entry { bytes, proof, checkpoint: note.to_string() })
+    }
+
+    fn tegata(&self, grant: &GrantId) -> Result<View, Refusal> {
+        let known = |e: crate::proofs::ProofError| match e {
+            crate::proofs::ProofError::NoClosure(grant) => Refusal::GrantUnknown { grant },
+            other => unavailable("proving a grant", &other),
+        };
+        let signed = match self.proofs.signed(grant).map_err(known)? {
+            Some(signed) => signed,
+            None => {
+                let note = self.keeper.sign_head().map_err(|e| unavailable("signing the head", &e))?;
+                let size = note.claimed().size;
+                self.proofs.with_checkpoint(grant, size, note.to_string()).map_err(known)?
+            }
+        };
+        let file = String::from_utf8(signed.to_bytes()).map_err(|e| unavailable("writing a tegata", &e))?;
+        Ok(View::Tegata { file })
+    }
+
+    fn checkpoint(&self) -> Result<View, Refusal> {
+        let note = self.keeper.sign_head().map_err(|e| unavailable("signing the head", &e))?;
+        self.writer.checkpoint(note.clone());
+        Ok(View::Checkpoint { note: note.to_string() })
+    }
+
+    /// Ids are public among those who are known; a prefix alone tells nothing else.
+    fn resolve(&self, prefix: &str) -> Result<View, Refusal> {
+        if prefix.len() < store::MIN_PREFIX || prefix.len() > 30 {
+            return Err(Refusal::Unreadable);
+        }
+        let found = self.reader.find_prefix(prefix.as_bytes(), 10).map_err(|e| unavailable("reading the ledger", &e))?;
+        Ok(View::Ids(found.iter().filter_map(|key| String::from_utf8(key.as_bytes().to_vec()).ok()).collect()))
+    }
+
+    /// The permit's entry must be the caller's own, for this session.
+    fn permitted(&self, session: &SessionId, permit: u64, key: &Fingerprint) -> Result<(), Refusal> {
+        let entry = self.decoded(permit).ok_or(Refusal::NotAllowed)?;
+        let Event::Deed(done) = entry.event else { return Err(Refusal::NotAllowed) };
+        let mine = done.signed.key == *key && matches!(done.fields.deed, Deed::ReplayPermit { session: s, .. } if s == *session);
+        if mine { Ok(()) } else { Err(Refusal::NotAllowed) }
+    }
+
+    fn recording_path(&self, session: &SessionId) -> std::path::PathBuf {
+        let name = format!("{session}.skmrec");
+        let closed = self.config.recordings.join("closed").join(&name);
+        if closed.exists() { closed } else { self.config.recordings.join("live").join(name) }
+    }
+
+    fn recording(&self, session: &SessionId, permit: u64, key: &Fingerprint) -> Result<View, Refusal> {
+        self.permitted(session, permit, key)?;
+        let state = self.state();
+        let path = self.recording_path(session);
+        let header = recorder::Header::of(&path).map_err(|e| unavailable("reading a recording's header", &e))?.bytes().to_vec();
+        let opened = self.session_entry(session)?;
+        let order = |head: channel::keeper::Extension| {
+            let mut seqs = tegata::closure::of_reader(&state, key);
+            seqs.extend([opened, permit]);
+            let seqs: Vec<u64> = seqs.into_iter().collect();
+            let (entries, proof) = self.proofs.entries(&seqs, head.size).map_err(|e| KeeperError::Malformed(e.to_string()))?;
+            Ok(Ask::Replay(ReplayOrder { head, entries, proof, header: header.clone() }))
+        };
+        let sealed = self.keeper.reseal(order).map_err(|e| unavailable("opening a recording", &e))?;
+        let size = std::fs::metadata(&path).map_err(|e| unavailable("reading a recording", &e))?.len();
+        let header = header.iter().map(|b| format!("{b:02x}")).collect();
+        Ok(View::Recording { header, sealed, size })
+    }
+
+    fn recording_bytes(&self, session: &SessionId, permit: u64, offset: u64, key: &Fingerprint) -> Result<View, Refusal> {
+        use std::io::{Read, Seek, SeekFrom};
+        self.permitted(session, permit, key)?;
+        let reading = |e: std::io::Error| unavailable("reading a recording", &e);
+        let mut file = std::fs::File::open(self.recording_path(session)).map_err(reading)?;
+        file.seek(SeekFrom::Start(offset)).map_err(reading)?;
+        let mut page = Vec::with_capacity(PAGE);
+        file.take(PAGE as u64).read_to_end(&mut page).map_err(reading)?;
+        let last = page.len() < PAGE;
+        Ok(View::Bytes { bytes: base64::engine::general_purpose::STANDARD.encode(&page), last })
+    }
+
+    fn verify_replay(&self, state: &State) -> Result<View, Refusal> {
+        let entries = state.journal.size;
+        let folded = crate::fold::verified(&self.reader, entries);
+        if let Err(error) = &folded {
+            tracing::error!(%error, "the ledger does not replay");
+        }
+        Ok(View::Replay { entries, agrees: folded.is_ok_and(|folded| folded == *state) })
+    }
+
+    fn doctor(&self, state: &State) -> DoctorView {
+        let mut checks = vec![self.keeper_check(), self.checkpoint_check(state), self.front_check()];
+        checks.extend(state.estate.targets.values().map(clock_check));
+        DoctorView { origin: state.founding.as_ref().map(|f| f.origin.to_string()), missing: state.missing(), checks }
+    }
+
+    fn keeper_check(&self) -> Check {
+        match self.keeper.status() {
+            Ok(_) => check("doctor-keeper-answers", Health::Well, []),
+            Err(error) => check("doctor-keeper-away", Health::Failing, [("why", error.to_string())]),
+        }
+    }
+
+    /// Entries are exposed until a checkpoint has left the machine; how far the signed one reaches is shown.
+    fn checkpoint_check(&self, state: &State) -> Check {
+        let signed = self.reader.latest_checkpoint().ok().flatten().map_or(0, |note| note.claimed().size);
+        let (signed, size) = (signed.to_string(), state.journal.size);
+        let health = if size == 0 || signed != "0" { Health::Well } else { Health::Warning };
+        check("doctor-checkpoint", health, [("signed", signed), ("size", size.to_string())])
+    }
+
+    fn front_check(&self) -> Check {
+        if self.front.is_connected() { check("doctor-front-connected", Health::Well, []) } else { check("doctor-front-away", Health::Failing, []) }
+    }
+}
+
+fn clock_check(target: &domain::estate::Target) -> Check {
+    let label = ("target", target.label.to_string());
+    match target.clock_offset_ms {
+        None => check("doctor-clock-unseen", Health::Warning, [label]),
+        Some(ms) if ms.unsigned_abs() > domain::estate::FARTHEST_CLOCK_MS => check("doctor-clock-far", Health::Failing, [label, ("offset", ms.to_string())]),
+        Some(ms) => check("doctor-clock-near", Health::Well, [label, ("offset", ms.to_string())]),
+    }
+}
+
+fn check<const N: usize>(key: &str, health: Health, arguments: [(&str, String); N]) -> Check {
+    Check { key: key.to_owned(), arguments: arguments.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), health }
+}
+
+fn label(text: &str) -> Label {
+    text.parse().expect("a word of ours is a label")
+}
+
+fn groups_of(state: &State, person: &PersonId) -> BTreeSet<Label> {
+    state.people.groups.iter().filter(|(_, members)| members.contains_key(person)).map(|(label, _)| label.clone()).collect()
+}
+
+/// Who asks.
+struct Asker {
+    person: PersonId,
+    persona: domain::PersonaId,
+    kind: PersonaKind,
+    key: Fingerprint,
+    sees_all: bool,
+    /// A signature that is none, for asking `decide` what it would say.
+    nothing: sshwire::Signature,
+}
+
+impl Asker {
+    fn of(state: &State, key: &Fingerprint) -> Result<Self, Refusal> {
+        let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
+        let sees_all = signer.kind == PersonaKind::Admin && (state.people.is_administrator(&signer.person) || state.people.is_member(&label(AUDITORS), &signer.person));
+        Ok(Self { person: signer.person, persona: signer.persona, kind: signer.kind, key: *key, sees_all, nothing: placeholder() })
+    }
+}
+
+/// `decide` looks at fields, not at signatures: those are verified before. This one is never verified nor written.
+fn placeholder() -> sshwire::Signature {
+    static ONE: std::sync::OnceLock<sshwire::Signature> = std::sync::OnceLock::new();
+    ONE.get_or_init(|| sshwire::SoftSigner::from_seed(&[0; 32]).sshsig("sekimori-nothing", b"")).clone()
+}

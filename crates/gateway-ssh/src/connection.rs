@@ -1,0 +1,858 @@
+//! One client connection from its first byte to its last: who it is, what opens for it, what ends it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::{Certificate, PrivateKey};
+use russh::server::{self, Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Session as RusshSession, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::authorise::{Ask, Terms, Verdict, Why, authorise};
+use crate::bridge::{self, ClientEnd, Size, Start, Up, Wish};
+use crate::clock::BootTime;
+use crate::gate::{Approach, EndReason, Gate, Language, Passage, PassageAsk, RecordInput, Refusal, SessionEnd};
+use crate::inbox::Inbox;
+use crate::key::PublicKey;
+use crate::login::{Login, Way};
+use crate::notice;
+use crate::server::{DoorPass, Shared, TaskGuard, WINDOW, socket_options};
+use crate::sessions::{Due, Liveness, Live, Motion, Sign};
+use crate::tape::{Direction, Kind};
+use crate::target::{Dialled, Target, TargetError};
+use crate::valve::{Paced, Valve, WhenFull};
+
+/// How often time, orders and signs of life are looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// At an end: for the last words on each channel, for the goodbye, for the target's goodbye.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+const GOODBYE: Duration = Duration::from_millis(150);
+/// For the last chunk of the recording to become durable before the end is reported without it.
+const LAST_CHUNK: Duration = Duration::from_secs(5);
+/// A refused client that shows no channel to show the refusal on is sent away after this.
+const REFUSED_LINGER: Duration = Duration::from_secs(10);
+/// Requests of one channel that may wait; more is a flood.
+const MAX_WISHES: usize = 512;
+/// The window a client is left with while its data waits: the least that russh can open again.
+const CRUMB_WINDOW: u32 = 2;
+const LEAST_WINDOW: u32 = 64 << 10;
+
+/// How far a connection has come.
+#[derive(Clone)]
+pub(crate) enum Stage {
+    AwaitingPassage,
+    Refused(Arc<Refusal>),
+    Control { key: PublicKey, source: IpAddr },
+    Open(Arc<Session>),
+}
+
+/// An open passage.
+pub(crate) struct Session {
+    pub(crate) live: Arc<Live>,
+    pub(crate) target: Target,
+    pub(crate) terms: Terms,
+    pub(crate) notice: Vec<String>,
+    pub(crate) record_input: RecordInput,
+    pub(crate) language: Language,
+    /// Why it ended, once it did.
+    pub(crate) ending: OnceLock<EndReason>,
+    /// How much is left, each time terminals are to be warned.
+    pub(crate) warnings: watch::Sender<Option<Duration>>,
+    pub(crate) sibling_patience: Duration,
+}
+
+impl Session {
+    /// Notes what was refused, in the recording and in the log.
+    pub(crate) async fn note_refusal(&self, channel: u32, why: Why) {
+        tracing::info!(session = %self.live.session, code = why.code(), "refused");
+        // A lost recording ends the session by itself.
+        let _lost = self.live.reel.record(Kind::Refused, channel, Direction::Gateway, why.code().into()).await;
+    }
+}
+
+/// Serves one connection until it is over; nothing of it is left when this returns.
+pub(crate) async fn serve<G: Gate>(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared<G>>, pass: DoorPass) {
+    socket_options(&socket, &shared.settings);
+    let valve = Valve::new(WhenFull::Trickle);
+    let _cut = CutOnDrop(valve.clone());
+    let stage = watch::Sender::new(Stage::AwaitingPassage);
+    let (verified, mut who) = mpsc::channel(1);
+    let client = Client {
+        shared: shared.clone(),
+        source: peer.ip(),
+        valve: valve.clone(),
+        stage: stage.subscribe(),
+        verified,
+        channels: HashMap::new(),
+        opened: 0,
+        _guard: shared.tasks.enter(),
+    };
+    let admitted = async {
+        let running = server::run_stream(shared.config.clone(), Paced::new(socket, valve.clone()), client).await.ok()?;
+        Some((who.recv().await?, running))
+    };
+    let mut stopping = shared.stopping.subscribe();
+    let admitted = tokio::select! {
+        admitted = timeout(shared.settings.login_grace, admitted) => admitted.ok().flatten(),
+        _ = stopping.wait_for(|stop| *stop) => None,
+    };
+    let Some((who, running)) = admitted else {
+        return;
+    };
+    drop(pass);
+    Attended { shared, valve, stage, who, peer }.attend(running).await;
+}
+
+/// Whatever happens to the task that serves it, the socket does not outlive it.
+struct CutOnDrop(Arc<Valve>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+/// Somebody whose signature was verified, and what the login name asks for.
+struct Verified {
+    key: PublicKey,
+    login: String,
+}
+
+/// A connection whose person is known.
+struct Attended<G> {
+    shared: Arc<Shared<G>>,
+    valve: Arc<Valve>,
+    stage: watch::Sender<Stage>,
+    who: Verified,
+    peer: SocketAddr,
+}
+
+impl<G: Gate> Attended<G> {
+    async fn attend(self, mut running: server::RunningSession<Client<G>>) {
+        let way = Way::parse(&self.who.login);
+        let mut opening = match way {
+            Ok(Way::Control) => {
+                let source = self.peer.ip();
+                self.stage.send_replace(Stage::Control { key: self.who.key.clone(), source });
+                None
+            }
+            Ok(Way::Passage(login)) => {
+                let opener = Opener { shared: self.shared.clone(), key: self.who.key.clone(), source: self.peer.ip(), login };
+                let guard = self.shared.tasks.enter();
+                Some(tokio::spawn(async move {
+                    let _guard = guard;
+                    opener.open().await
+                }))
+            }
+            Err(error) => {
+                self.stage.send_replace(Stage::Refused(Arc::new(malformed(&error))));
+                None
+            }
+        };
+        let mut watcher = Watcher::new(&self);
+        let mut stopping = self.shared.stopping.subscribe();
+        let reason = loop {
+            tokio::select! {
+                left = &mut running => break how_it_left(&left),
+                opened = async { opening.as_mut().expect("polled only while opening").await }, if opening.is_some() => {
+                    opening = None;
+                    self.admit(opened.unwrap_or_else(|_| Err(internal())));
+                }
+                () = watcher.look() => {
+                    if let Some(reason) = watcher.verdict(&self) {
+                        break reason;
+                    }
+                }
+                _ = stopping.wait_for(|stop| *stop) => break EndReason::GatewayStopped,
+            }
+        };
+        // An opening that is under way is not dropped: engine may have entered the session already, and must hear of its end.
+        if let Some(opening) = opening.take() {
+            self.valve.cut();
+            self.admit(opening.await.unwrap_or_else(|_| Err(internal())));
+        }
+        self.finish(running, reason).await;
+    }
+
+    fn admit(&self, opened: Result<Session, Refusal>) {
+        let stage = match opened {
+            Ok(session) => {
+                let session = Arc::new(session);
+                self.shared.sessions.enter(session.live.clone());
+                Stage::Open(session)
+            }
+            Err(refusal) => Stage::Refused(Arc::new(refusal)),
+        };
+        self.stage.send_replace(stage);
+    }
+
+    fn session(&self) -> Option<Arc<Session>> {
+        match &*self.stage.borrow() {
+            Stage::Open(session) => Some(session.clone()),
+            Stage::AwaitingPassage | Stage::Refused(_) | Stage::Control { .. } => None,
+        }
+    }
+
+    /// Ends everything within a second, whoever is stalled; then settles the recording and reports.
+    async fn finish(self, running: server::RunningSession<Client<G>>, reason: EndReason) {
+        let session = self.session();
+        if let Some(session) = &session {
+            // The first reason stands; a session ends once.
+            let _first = session.ending.set(reason.clone());
+            session.live.end();
+            if reason != EndReason::ClientLeft {
+                let silent = async {
+                    while session.live.channels.load(Ordering::Acquire) > 0 {
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                };
+                let _in_time = timeout(LAST_WORDS, silent).await;
+            }
+        }
+        if reason != EndReason::ClientLeft {
+            self.say_goodbye(&running, &reason, session.as_deref()).await;
+            let _in_time = timeout(GOODBYE, running).await;
+        }
+        self.valve.cut();
+        let Some(session) = session else {
+            return;
+        };
+        session.target.leave(GOODBYE).await;
+        self.settle(&session, reason).await;
+    }
+
+    async fn say_goodbye(
+        &self,
+        running: &server::RunningSession<Client<G>>,
+        reason: &EndReason,
+        session: Option<&Session>,
+    ) {
+        let language = session.map_or(Language::English, |session| session.language);
+        let text = notice::end(reason, language).unwrap_or_default();
+        let bye = running.handle();
+        let bye = bye.disconnect(Disconnect::ByApplication, text, String::new());
+        let _in_time = timeout(GOODBYE, bye).await;
+    }
+
+    async fn settle(&self, session: &Session, reason: EndReason) {
+        let live = &session.live;
+        let last = live.reel.record(Kind::End, 0, Direction::Gateway, reason.code().into());
+        let _kept = timeout(GOODBYE, last).await;
+        live.reel.close();
+        let closed = async {
+            while !live.reel.is_closed() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _in_time = timeout(LAST_CHUNK, closed).await;
+        self.shared.sessions.leave(&live.session);
+        self.shared.gate.ended(SessionEnd {
+            session: live.session.clone(),
+            reason,
+            opened: live.opened,
+            ended: BootTime::now(),
+            anchor: live.reel.anchor(),
+            bytes_in: live.bytes_in.load(Ordering::Acquire),
+            bytes_out: live.bytes_out.load(Ordering::Acquire),
+        });
+    }
+}
+
+/// Looks at what may end a session, at every tick and every order.
+struct Watcher {
+    tick: tokio::time::Interval,
+    client: Liveness,
+    target: Liveness,
+    frozen: bool,
+    lost_at: Option<BootTime>,
+    refused_at: Option<BootTime>,
+    session: Option<Arc<Session>>,
+}
+
+/// From freezing because the recording failed to ending because of it.
+const FROZEN_BEFORE_LOSS: Duration = Duration::from_millis(500);
+
+impl Watcher {
+    fn new<G>(attended: &Attended<G>) -> Self {
+        let (patience, now) = (attended.shared.settings.silence_allowed(), BootTime::now());
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self {
+            tick,
+            client: Liveness::new(patience, now),
+            target: Liveness::new(patience, now),
+            frozen: false,
+            lost_at: None,
+            refused_at: None,
+            session: None,
+        }
+    }
+
+    async fn look(&mut self) {
+        match &self.session {
+            Some(session) => tokio::select! {
+                _ = self.tick.tick() => {}
+                () = session.live.bell.notified() => {}
+            },
+            None => {
+                self.tick.tick().await;
+            }
+        }
+    }
+
+    fn verdict<G: Gate>(&mut self, attended: &Attended<G>) -> Option<EndReason> {
+        let now = BootTime::now();
+        if self.session.is_none() {
+            self.session = attended.session();
+        }
+        if let Some(session) = self.session.clone() {
+            let ended = self.judge(&session, now);
+            if ended.is_some() {
+                return ended;
+            }
+        }
+        if matches!(&*attended.stage.borrow(), Stage::Refused(_)) {
+            let since = *self.refused_at.get_or_insert(now);
+            if now.since(since) > REFUSED_LINGER {
+                return Some(EndReason::LimitBroken);
+            }
+        }
+        self.client.is_gone(sign(&attended.valve), now).then_some(EndReason::ClientSilent)
+    }
+
+    fn judge(&mut self, session: &Session, now: BootTime) -> Option<EndReason> {
+        let live = &session.live;
+        if let Some(reason) = live.killed() {
+            return Some(EndReason::Killed(reason));
+        }
+        match live.due(now) {
+            Due::End => return Some(EndReason::GrantEnded),
+            Due::Warning(left) => drop(session.warnings.send_replace(Some(left))),
+            Due::Nothing => {}
+        }
+        self.note_motion(session);
+        if live.reel.is_lost(now) {
+            live.freeze();
+            let since = *self.lost_at.get_or_insert(now);
+            return (now.since(since) >= FROZEN_BEFORE_LOSS).then_some(EndReason::RecordingFailed);
+        }
+        let abandoned = session.target.is_departed() && live.channels.load(Ordering::Acquire) == 0;
+        if abandoned {
+            return Some(EndReason::TargetLeft);
+        }
+        let silent = self.target.is_gone(sign(&session.target.valve), now) && !session.target.is_departed();
+        silent.then_some(EndReason::TargetSilent)
+    }
+
+    /// Freezing and thawing stand in the recording.
+    fn note_motion(&mut self, session: &Session) {
+        let frozen = session.live.motion() == Motion::Frozen;
+        if frozen != self.frozen {
+            self.frozen = frozen;
+            session.live.reel.record_soon(if frozen { Kind::Frozen } else { Kind::Thawed });
+        }
+    }
+}
+
+fn sign(valve: &Valve) -> Sign {
+    match (valve.heard(), valve.is_held()) {
+        (true, _) => Sign::Heard,
+        (false, true) => Sign::NotListening,
+        (false, false) => Sign::Silence,
+    }
+}
+
+/// A client that hangs up is no fault; a task that panicked is.
+fn how_it_left(left: &Result<(), russh::Error>) -> EndReason {
+    match left {
+        Err(russh::Error::Join(_)) => EndReason::GatewayFault,
+        _ => EndReason::ClientLeft,
+    }
+}
+
+/// Turns a login into an open session, or a refusal.
+struct Opener<G> {
+    shared: Arc<Shared<G>>,
+    key: PublicKey,
+    source: IpAddr,
+    login: Login,
+}
+
+impl<G: Gate> Opener<G> {
+    async fn open(self) -> Result<Session, Refusal> {
+        let session = session_id().map_err(|_| internal())?;
+        let ephemeral = Arc::new(ephemeral_key().map_err(|_| internal())?);
+        let draft = self.shared.tapes.draft(&session).map_err(|error| no_recording(&error))?;
+        let ask = PassageAsk {
+            login: self.login.clone(),
+            key: self.key.clone(),
+            source: self.source,
+            ephemeral: PublicKey::try_from(ephemeral.public_key()).map_err(|_| internal())?,
+            recording_header: draft.header_hash(),
+            session: session.clone(),
+        };
+        let ahead = self.dial_ahead().await;
+        let passage = match self.shared.gate.open(ask).await {
+            Ok(passage) => passage,
+            Err(refusal) => {
+                if let Some(dialling) = ahead {
+                    dialling.abort();
+                }
+                return Err(refusal);
+            }
+        };
+        // From here on engine has a session open: its end must be reported whatever happens.
+        let ends_at = BootTime::now().plus(passage.ends_in);
+        let reel = self.shared.deck.load(draft);
+        let who = (session, passage.target_label.clone(), passage.target_user.clone());
+        let live = Live::new(who, self.source, ends_at, reel);
+        match self.reach(ahead, &passage, ephemeral).await {
+            Ok(target) => Ok(self.opened(live, target, passage)),
+            Err(error) => Err(self.failed(live, &error, passage.language)),
+        }
+    }
+
+    /// Dials while engine decides; only where the gate says that it may.
+    async fn dial_ahead(&self) -> Option<tokio::task::JoinHandle<Result<Dialled, TargetError>>> {
+        let approach = self.shared.gate.approach(&self.login).await?;
+        let (shared, guard) = (self.shared.clone(), self.shared.tasks.enter());
+        Some(tokio::spawn(async move { Dialled::dial(&approach, &shared.settings, guard).await }))
+    }
+
+    async fn reach(
+        &self,
+        ahead: Option<tokio::task::JoinHandle<Result<Dialled, TargetError>>>,
+        passage: &Passage,
+        key: Arc<PrivateKey>,
+    ) -> Result<Target, TargetError> {
+        let dialled = match ahead {
+            Some(dialling) => dialling.await.ok().and_then(Result::ok).filter(|d| d.is_at(passage.target_addr)),
+            None => None,
+        };
+        let dialled = match dialled {
+            Some(dialled) => dialled,
+            None => {
+                let approach =
+                    Approach { addr: passage.target_addr, host_keys: passage.target_host_keys.clone() };
+                Dialled::dial(&approach, &self.shared.settings, self.shared.tasks.enter()).await?
+            }
+        };
+        dialled.check_host_key(&passage.target_host_keys).inspect_err(|_| dialled.hang_up())?;
+        dialled.log_in(&passage.target_user, key, &passage.certificate).await
+    }
+
+    fn opened(&self, live: Live, target: Target, passage: Passage) -> Session {
+        Session {
+            live: Arc::new(live),
+            target,
+            terms: passage.terms,
+            notice: passage.notice,
+            record_input: passage.record_input,
+            language: passage.language,
+            ending: OnceLock::new(),
+            warnings: watch::Sender::new(None),
+            sibling_patience: self.shared.settings.sibling_patience,
+        }
+    }
+
+    fn failed(&self, live: Live, error: &TargetError, language: Language) -> Refusal {
+        tracing::warn!(session = %live.session, %error, "target cannot be used");
+        let reason = EndReason::TargetRefused(error.to_string());
+        let refusal = target_refusal(error, &reason, language);
+        live.reel.record_soon(Kind::End);
+        live.reel.close();
+        self.shared.gate.ended(SessionEnd {
+            session: live.session.clone(),
+            reason,
+            opened: live.opened,
+            ended: BootTime::now(),
+            anchor: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        });
+        refusal
+    }
+}
+
+fn target_refusal(error: &TargetError, reason: &EndReason, language: Language) -> Refusal {
+    let (code, hint) = match error {
+        TargetError::Unreachable(_) | TargetError::NoChannel(_) => ("target-unreachable", None),
+        TargetError::HostKeyChanged { .. } => {
+            ("target-host-key-changed", Some("if the change is known and right, enrol the target again"))
+        }
+        TargetError::CertificateRefused => {
+            ("target-refused-certificate", Some("look at the target's own log, its TrustedUserCAKeys and its principals"))
+        }
+        TargetError::CertificateUnreadable => ("certificate-unreadable", None),
+    };
+    Refusal {
+        code: code.into(),
+        sentence: notice::end(reason, language).unwrap_or_default(),
+        hint: hint.map(str::to_owned),
+        exit: 5,
+    }
+}
+
+fn malformed(error: &crate::login::LoginError) -> Refusal {
+    Refusal {
+        code: "login-name-malformed".into(),
+        sentence: error.to_string(),
+        hint: Some("write ACCOUNT@TARGET or ACCOUNT+TARGET; other characters than a-z 0-9 . _ - as =XX".into()),
+        exit: 2,
+    }
+}
+
+fn internal() -> Refusal {
+    Refusal { code: "gate-fault".into(), sentence: "the gate could not open the passage".into(), hint: None, exit: 3 }
+}
+
+fn no_recording(error: &crate::tape::TapeError) -> Refusal {
+    tracing::error!(%error, "no recording can be begun");
+    Refusal {
+        code: "recording-unavailable".into(),
+        sentence: "no recording can be made, and nothing passes unrecorded".into(),
+        hint: None,
+        exit: 3,
+    }
+}
+
+/// 128 random bits as `ses_` and 26 lower-case Crockford characters.
+fn session_id() -> Result<String, aws_lc_rs::error::Unspecified> {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes)?;
+    let value = u128::from_be_bytes(bytes);
+    let digits = (0..26).rev().map(|position| {
+        let digit = usize::try_from((value >> (position * 5)) & 31).expect("five bits fit");
+        char::from(*ALPHABET.get(digit).expect("the alphabet has 32 letters"))
+    });
+    Ok("ses_".chars().chain(digits).collect())
+}
+
+fn ephemeral_key() -> Result<PrivateKey, aws_lc_rs::error::Unspecified> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed)?;
+    Ok(PrivateKey::from(Ed25519Keypair::from_seed(&seed)))
+}
+
+/// russh's view of a client's connection. Every callback notes what came and returns at once: one that waits would stop both directions.
+struct Client<G> {
+    shared: Arc<Shared<G>>,
+    source: IpAddr,
+    valve: Arc<Valve>,
+    stage: watch::Receiver<Stage>,
+    verified: mpsc::Sender<Verified>,
+    channels: HashMap<ChannelId, Open>,
+    opened: u32,
+    _guard: TaskGuard,
+}
+
+/// A channel the client has open.
+struct Open {
+    up: Arc<Inbox<Up>>,
+    wishes: Arc<Inbox<Wish>>,
+    gone: Arc<Notify>,
+}
+
+impl<G: Gate> Client<G> {
+    fn wish(&self, channel: ChannelId, wish: Wish) {
+        if let Some(open) = self.channels.get(&channel) {
+            if open.wishes.len() >= MAX_WISHES {
+                tracing::warn!(source = %self.source, "a client flooded a channel with requests");
+                self.valve.cut();
+            }
+            open.wishes.push(wish);
+        }
+    }
+
+    fn session(&self) -> Option<Arc<Session>> {
+        match &*self.stage.borrow() {
+            Stage::Open(session) => Some(session.clone()),
+            Stage::AwaitingPassage | Stage::Refused(_) | Stage::Control { .. } => None,
+        }
+    }
+
+    /// Judges what no passage has to be open for to be refused. What it allows is judged again where it is done.
+    fn judge(&self, ask: Ask<'_>) -> Verdict {
+        let session = self.session();
+        let verdict = match &session {
+            Some(session) => authorise(&session.terms, ask),
+            None => authorise(&Terms::default(), ask),
+        };
+        if let Verdict::Refuse(why) = verdict {
+            tracing::info!(source = %self.source, code = why.code(), "refused");
+            if let Some(session) = session {
+                session.live.reel.record_soon_with(Kind::Refused, why.code());
+            }
+        }
+        verdict
+    }
+}
+
+impl<G: Gate> server::Handler for Client<G> {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        let Ok(key) = PublicKey::try_from(offer.public_key) else {
+            return Ok(Auth::reject());
+        };
+        Ok(if self.shared.gate.knows(&key).await { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        let Ok(key) = PublicKey::try_from(key.public_key) else {
+            return Ok(Auth::reject());
+        };
+        if !self.shared.gate.knows(&key).await {
+            return Ok(Auth::reject());
+        }
+        let verified = Verified { key, login: user.to_owned() };
+        Ok(if self.verified.try_send(verified).is_ok() { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_openssh_certificate(&mut self, _user: &str, _certificate: &Certificate) -> Result<Auth, Self::Error> {
+        Ok(Auth::reject())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        if self.channels.len() >= self.shared.settings.max_channels {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.opened = self.opened.wrapping_add(1);
+        let (up, wishes) = (Inbox::new(self.valve.clone()), Inbox::new(self.valve.clone()));
+        let gone = Arc::new(Notify::new());
+        // Data comes through `data` below, which never blocks; a kept receiver would block the whole connection when full.
+        let (_receiver, write) = channel.split();
+        let id = write.id();
+        self.channels.insert(id, Open { up: up.clone(), wishes: wishes.clone(), gone: gone.clone() });
+        let end = ClientEnd { id, number: self.opened, write, handle: session.handle(), up, wishes, gone };
+        let (stage, shared, guard) = (self.stage.clone(), self.shared.clone(), self.shared.tasks.enter());
+        reply.accept().await;
+        tokio::spawn(async move {
+            let _guard = guard;
+            bridge::carry(end, stage, shared).await;
+        });
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host: &str,
+        _port: u32,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.refuse_channel(Ask::OpenDirectTcp, reply).await;
+        Ok(())
+    }
+
+    async fn channel_open_forwarded_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host: &str,
+        _port: u32,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.refuse_channel(Ask::OpenDirectTcp, reply).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.refuse_channel(Ask::OpenStreamLocal, reply).await;
+        Ok(())
+    }
+
+    async fn channel_open_x11(
+        &mut self,
+        _channel: Channel<Msg>,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.refuse_channel(Ask::OpenX11, reply).await;
+        Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut RusshSession) -> Result<(), Self::Error> {
+        if let Some(open) = self.channels.get(&channel) {
+            open.up.push(Up::Data(data.to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Called each time russh has given a client new window; what is returned is how far it will open any channel's window from now on.
+    fn adjust_window(&mut self, _channel: ChannelId, _current: u32) -> u32 {
+        if self.valve.is_full() {
+            return CRUMB_WINDOW;
+        }
+        let channels = u32::try_from(self.channels.len().max(1)).unwrap_or(u32::MAX);
+        (WINDOW / channels).max(LEAST_WINDOW)
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
+        if let Some(open) = self.channels.get(&channel) {
+            open.up.push(Up::Eof);
+        }
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
+        if let Some(open) = self.channels.remove(&channel) {
+            open.gone.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        columns: u32,
+        rows: u32,
+        pixel_width: u32,
+        pixel_height: u32,
+        modes: &[(Pty, u32)],
+        session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        // russh can owe a channel one answer at a time, and a shell request follows without waiting for this one: it is answered here.
+        // Where the passage is not open yet, what the terms say later ends the channel.
+        if self.session().is_some() && self.judge(Ask::Terminal) != Verdict::Allow {
+            return session.channel_failure(channel);
+        }
+        let size = Size { columns, rows, pixel_width, pixel_height };
+        self.wish(channel, Wish::Terminal { term: term.to_owned(), size, modes: modes.to_vec() });
+        session.channel_success(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.wish(channel, Wish::Env { name: name.to_owned(), value: value.to_owned() });
+        session.channel_success(channel)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
+        self.wish(channel, Wish::Start(Start::Shell));
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.wish(channel, Wish::Start(Start::Exec(command.to_vec())));
+        Ok(())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.wish(channel, Wish::Start(Start::Subsystem(name.to_owned())));
+        Ok(())
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        pixel_width: u32,
+        pixel_height: u32,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        self.wish(channel, Wish::Resize(Size { columns, rows, pixel_width, pixel_height }));
+        Ok(())
+    }
+
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, _session: &mut RusshSession) -> Result<(), Self::Error> {
+        self.wish(channel, Wish::Signal(signal));
+        Ok(())
+    }
+
+    async fn agent_request(&mut self, _channel: ChannelId, _session: &mut RusshSession) -> Result<bool, Self::Error> {
+        Ok(self.judge(Ask::ForwardAgent) == Verdict::Allow)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
+        match self.judge(Ask::ForwardX11) {
+            // Nothing carries it yet, whatever the terms.
+            Verdict::Allow | Verdict::Refuse(_) => session.channel_failure(channel),
+        }
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        _address: &str,
+        _port: &mut u32,
+        _session: &mut RusshSession,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.judge(Ask::ListenTcp) == Verdict::Allow)
+    }
+
+    async fn streamlocal_forward(&mut self, _path: &str, _session: &mut RusshSession) -> Result<bool, Self::Error> {
+        Ok(self.judge(Ask::ListenStreamLocal) == Verdict::Allow)
+    }
+}
+
+impl<G: Gate> Client<G> {
+    async fn refuse_channel(&self, ask: Ask<'_>, reply: ChannelOpenHandle) {
+        match self.judge(ask) {
+            // Nothing carries it yet, whatever the terms.
+            Verdict::Allow | Verdict::Refuse(_) => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_are_of_the_agreed_form_and_differ() {
+        let (one, two) = (session_id().unwrap(), session_id().unwrap());
+        assert!(one.starts_with("ses_") && one.len() == 30 && one != two, "{one} {two}");
+        assert!(one.bytes().skip(4).all(|b| b.is_ascii_digit() || (b.is_ascii_lowercase() && !b"ilou".contains(&b))));
+    }
+}

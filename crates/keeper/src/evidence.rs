@@ -1,0 +1,104 @@
+//! What the keeper believes of a ledger it never sees whole: heads that extend the last, entries that stand under them, and
+//! the state that those few entries make when every signature and rule is checked.
+
+use channel::keeper::{Extension, KeeperRefusal, PassageOrder};
+use domain::decide::judge;
+use domain::{Entry, State};
+use ledger::{InclusionProof, MultiProof, TreeHead, leaf_hash};
+use tegata::{Tegata, VerifiedTegata, signatures};
+
+use crate::founded::Founded;
+
+/// An order's proof is a few dozen entries; more than this are not looked at.
+const MOST_ENTRIES: usize = 2_000;
+
+/// The head that is asked for, if `last` is its beginning.
+pub(crate) fn extends(last: &TreeHead, asked: &Extension) -> Result<TreeHead, KeeperRefusal> {
+    let head = TreeHead { size: asked.size, root: asked.root };
+    let refused = |why: String| KeeperRefusal::DoesNotExtend { last: last.size, why };
+    if head.size < last.size {
+        return Err(refused(format!("size {} is smaller", head.size)));
+    }
+    if head.size == last.size && head.root != last.root {
+        return Err(refused("the size is the same and the root is another".to_owned()));
+    }
+    match &asked.consistency {
+        Some(proof) => proof.verify(last, &head).map_err(|error| refused(error.to_string()))?,
+        None if head == *last => {}
+        None => return Err(refused("there is no proof of it".to_owned())),
+    }
+    Ok(head)
+}
+
+/// An entry that stands where `inclusion` says.
+pub(crate) fn included(text: &str, inclusion: &InclusionProof, head: &TreeHead) -> Result<Entry, KeeperRefusal> {
+    let not_included = |error: ledger::Error| KeeperRefusal::NoProof { why: error.to_string() };
+    inclusion.verify(leaf_hash(text.as_bytes()), head).map_err(not_included)?;
+    decoded(text, inclusion.index)
+}
+
+/// Entries that stand where `proof` says, this keeper's founding first.
+pub(crate) fn entries_under(
+    head: &TreeHead,
+    texts: &[String],
+    proof: &MultiProof,
+    founded: &Founded,
+) -> Result<Vec<Entry>, KeeperRefusal> {
+    if texts.len() > MOST_ENTRIES {
+        return Err(KeeperRefusal::Malformed { why: format!("more than {MOST_ENTRIES} entries") });
+    }
+    founded_by(texts, founded)?;
+    let leaves: Vec<_> = texts.iter().map(|text| leaf_hash(text.as_bytes())).collect();
+    proof.verify(&leaves, head).map_err(|error| KeeperRefusal::NoProof { why: error.to_string() })?;
+    texts.iter().zip(&proof.indices).map(|(text, place)| decoded(text, *place)).collect()
+}
+
+/// The state that some entries make alone. Each signature and each rule is checked as when it was written.
+pub(crate) fn replayed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<State, KeeperRefusal> {
+    let mut state = State::default();
+    for entry in entries {
+        let broken = |why: String| KeeperRefusal::NoProof { why: format!("entry {}: {why}", entry.seq) };
+        signatures::check(&state, entry).map_err(|fault| broken(fault.to_string()))?;
+        judge(&state, entry).map_err(|refusal| broken(refusal.to_string()))?;
+        state.apply(entry);
+    }
+    Ok(state)
+}
+
+/// Verifies a passage's tegata under `head`.
+#[derive(Debug, Default)]
+pub(crate) struct Proofs;
+
+impl Proofs {
+    pub(crate) fn verified(&mut self, order: &PassageOrder, head: &TreeHead, founded: &Founded) -> Result<VerifiedTegata, KeeperRefusal> {
+        well_formed(&order.tegata)?;
+        founded_by(&order.tegata.entries, founded)?;
+        order.tegata.verify_under(head, &founded.trust).map_err(|fault| KeeperRefusal::NoProof { why: fault.to_string() })
+    }
+}
+
+/// The limits of the file hold for the order as well, and there is nothing in it that nobody looks at.
+fn well_formed(tegata: &Tegata) -> Result<(), KeeperRefusal> {
+    let malformed = |why: String| KeeperRefusal::Malformed { why };
+    if !tegata.checkpoint.is_empty() {
+        return Err(malformed("the tegata has a checkpoint already".to_owned()));
+    }
+    Tegata::parse(&tegata.to_bytes()).map(|_| ()).map_err(|fault| malformed(fault.to_string()))
+}
+
+/// The founders may have founded another installation too: theirs is not ours.
+fn founded_by(texts: &[String], founded: &Founded) -> Result<(), KeeperRefusal> {
+    if texts.first().is_some_and(|first| *first == founded.entry) {
+        return Ok(());
+    }
+    Err(KeeperRefusal::NoProof { why: "it begins with another founding than the remembered one".to_owned() })
+}
+
+fn decoded(text: &str, place: u64) -> Result<Entry, KeeperRefusal> {
+    let entry = Entry::decode(text.as_bytes())
+        .map_err(|why| KeeperRefusal::Malformed { why: format!("entry at place {place}: {why}") })?;
+    if entry.seq == place {
+        return Ok(entry);
+    }
+    Err(KeeperRefusal::EntryDiffers { why: format!("entry at place {place} says it is number {}", entry.seq) })
+}

@@ -1,0 +1,97 @@
+//! `passage`: a certificate for a person, for what the proof of a grant and the entry of the session say, and no more.
+//!
+//! What no proof can show is the engine's word: that nothing was taken back after the entries in the tegata.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use channel::keeper::{Answer, KeeperRefusal, PassageOrder};
+use domain::decide::{Standing, passage_fits};
+use domain::event::{Event, SessionOpened};
+use domain::rule::Channel;
+use domain::{Entry, Refusal};
+use ledger::Hash;
+use sshwire::{ExtensionName, Permit};
+use tegata::{Tegata, VerifiedTegata};
+
+use super::{differs, unused};
+use crate::certificate::{Order, Seconds};
+use crate::evidence::{extends, included};
+use crate::{Keeper, Last};
+
+/// Which tegata a certificate rests on: SHA-256 of the file with the checkpoint that was signed beside the certificate.
+const TEGATA_HASH: &str = "tegata-hash@sekimori";
+
+impl<C: crate::Clock> Keeper<C> {
+    pub(crate) fn passage(&mut self, order: &PassageOrder) -> Result<Answer, KeeperRefusal> {
+        let now = self.now()?;
+        let last = self.last()?;
+        let head = extends(&last.head, &order.head)?;
+        let entry = included(&order.opened, &order.inclusion, &head)?;
+        let opened = session_of(&entry)?;
+        unused(opened.serial, last.serial)?;
+        let founded = self.founded.as_ref().ok_or(KeeperRefusal::NotFounded)?;
+        let verified = self.proofs.verified(order, &head, founded)?;
+        let standing = verified.would_stand(now).map_err(not_standing)?;
+        let valid = Seconds::within(&opened.valid, now)?;
+        fits(&verified, &entry, opened, &standing, now)?;
+        self.refuse_own_key(&opened.subject)?;
+
+        self.remember(Last { head, serial: Some(opened.serial) })?;
+        let note = self.sign_head(head)?;
+        let order = certified(opened, &standing, valid, tegata_hash(&order.tegata, &note));
+        let certificate = order.sign(&self.config, self.keys.ca())?;
+        Ok(Answer::Certified { note, certificate })
+    }
+
+    /// A certificate for a key of ours would let whoever made it sign as us.
+    pub(super) fn refuse_own_key(&self, subject: &sshwire::PublicKey) -> Result<(), KeeperRefusal> {
+        let ours = self.keys.public();
+        if *subject == ours.log || *subject == ours.ca { Err(differs("the key to certify is the keeper's own")) } else { Ok(()) }
+    }
+}
+
+fn session_of(entry: &Entry) -> Result<&SessionOpened, KeeperRefusal> {
+    match &entry.event {
+        Event::SessionOpened(opened) => Ok(opened),
+        other => Err(differs(format!("it is `{}`, not `session.opened`", other.kind()))),
+    }
+}
+
+fn not_standing(refusal: Refusal) -> KeeperRefusal {
+    KeeperRefusal::NotStanding { why: refusal.to_string() }
+}
+
+fn fits(
+    verified: &VerifiedTegata,
+    entry: &Entry,
+    opened: &SessionOpened,
+    standing: &Standing,
+    now: domain::Timestamp,
+) -> Result<(), KeeperRefusal> {
+    if !opened.principal.is_for_persons() {
+        return Err(differs("its principal is not one for persons"));
+    }
+    let refused = |refusal: Refusal| differs(refusal.to_string());
+    passage_fits(verified.state(), opened, standing, entry.actor, now).map_err(refused)
+}
+
+fn certified(opened: &SessionOpened, standing: &Standing, valid: Seconds, tegata: Hash) -> Order {
+    let hash_name: ExtensionName = TEGATA_HASH.parse().expect("the constant is a private extension's name");
+    let pty = opened.channels.contains(&Channel::Shell).then_some(Permit::Pty);
+    Order {
+        subject: opened.subject.clone(),
+        serial: opened.serial,
+        key_id: format!("sekimori,ses={},grt={},per={}", opened.session, opened.grant, standing.person),
+        principal: opened.principal.clone(),
+        valid,
+        force_command: None,
+        permits: pty.into_iter().collect::<BTreeSet<_>>(),
+        extensions: BTreeMap::from([(hash_name, tegata.as_bytes().to_vec())]),
+    }
+}
+
+fn tegata_hash(tegata: &Tegata, note: &str) -> Hash {
+    let mut whole = tegata.clone();
+    note.clone_into(&mut whole.checkpoint);
+    Hash::of(&whole.to_bytes())
+}
