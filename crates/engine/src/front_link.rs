@@ -191,7 +191,9 @@ impl Engine {
         if recordings.is_empty() {
             return Ok(());
         }
-        let root = anchor_root(&recordings);
+        let state = self.state();
+        let headers: BTreeMap<SessionId, Hash> = state.passage.sessions.iter().map(|(id, s)| (*id, s.recording)).collect();
+        let root = anchor_root(&headers, &recordings);
         let recordings = u32::try_from(recordings.len()).unwrap_or(u32::MAX);
         self.write_own(Event::RecordingAnchored(RecordingAnchored { root, recordings })).await
     }
@@ -230,12 +232,13 @@ impl Engine {
     }
 }
 
-/// The leaf of one recording in an anchor: session, chunks, chain.
-pub fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
+/// The root over the recordings' points (`spec/recording.md`), in the order of their session ids.
+fn anchor_root(headers: &BTreeMap<SessionId, Hash>, recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
     let mut frontier = Frontier::new();
     for (session, anchor) in recordings {
-        let leaf = format!("{session} {} {}", anchor.chunks, anchor.chain);
-        frontier.append(ledger::leaf_hash(leaf.as_bytes()));
+        let Some(header) = headers.get(session) else { continue };
+        let point = recorder::Anchor { chunks: anchor.chunks, chain: anchor.chain, plain_bytes: 0, file_bytes: 0 };
+        frontier.append(ledger::leaf_hash(&point.leaf(header)));
     }
     frontier.root()
 }

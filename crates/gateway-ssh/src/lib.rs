@@ -4,6 +4,7 @@ pub mod authorise;
 mod bridge;
 pub mod clock;
 mod connection;
+pub mod errand;
 pub mod gate;
 mod inbox;
 pub mod key;

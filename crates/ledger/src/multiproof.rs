@@ -187,6 +187,31 @@ mod tests {
     }
 
     #[test]
+    fn what_the_tree_does_not_have_is_refused() {
+        let tree = tree(10);
+        let error = Error::OutOfRange { size: 10, what: "entry", asked: 10 };
+        assert_eq!(MultiProof::make(&tree, &[9, 10], 10), Err(error));
+        let too_large = Error::TooLarge { what: "tree size", limit: crate::MAX_SIZE };
+        assert_eq!(MultiProof::make(&tree, &[0], u64::MAX), Err(too_large.clone()));
+        let proof = MultiProof { size: u64::MAX, indices: vec![0], nodes: vec![leaf_hash(b""); 64] };
+        let head = TreeHead { size: u64::MAX, root: tree.root() };
+        assert_eq!(proof.verify(&[leaf_hash(b"")], &head), Err(too_large));
+    }
+
+    #[test]
+    fn one_proof_speaks_of_a_limited_number_of_leaves() {
+        let size = MAX_PROVED as u64 + 1;
+        let tree = tree(size);
+        let all: Vec<u64> = (0..size).collect();
+        let too_many = Error::TooLarge { what: "number of leaves in one proof", limit: MAX_PROVED as u64 };
+        assert_eq!(MultiProof::make(&tree, &all, size), Err(too_many.clone()));
+        let mut proof = MultiProof::make(&tree, &all[1..], size).unwrap();
+        assert_eq!(proof.verify(&leaves_at(&tree, &all[1..]), &tree.head()), Ok(()));
+        proof.indices = all.clone();
+        assert_eq!(proof.verify(&leaves_at(&tree, &all), &tree.head()), Err(too_many));
+    }
+
+    #[test]
     fn a_proof_that_names_a_huge_tree_but_holds_no_nodes_ends_at_once() {
         let proof = MultiProof { size: crate::MAX_SIZE, indices: (0..1000).collect(), nodes: Vec::new() };
         let head = TreeHead { size: crate::MAX_SIZE, root: crate::EMPTY_ROOT };

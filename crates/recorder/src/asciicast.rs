@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     Direction, Error, Frame, Kind, Reader, Result,
@@ -41,11 +42,16 @@ pub fn export<R: Read>(
     let timestamp = reader.header().started_us().div_euclid(1_000_000);
     let mut cast = Cast::new(version, timestamp, out);
     while let Some(frame) = reader.next_frame()? {
-        if frame.channel == channel {
+        if frame.channel == channel || concerns_all_channels(&frame) {
             cast.frame(&frame, notices)?;
         }
     }
     cast.finish()
+}
+
+/// A freeze is of the session, whichever channel it was recorded on.
+fn concerns_all_channels(frame: &Frame<'_>) -> bool {
+    matches!(frame.kind(), Some(Kind::Frozen | Kind::Thawed))
 }
 
 struct Cast<'a, W> {
@@ -136,18 +142,18 @@ impl<'a, W: Write> Cast<'a, W> {
         }
         self.stage = Stage::Events;
         let Window { columns, rows, .. } = self.window;
-        let header = match (self.version, &self.term) {
-            (Version::V2, None) => json!({"version": 2, "width": columns, "height": rows, "timestamp": self.timestamp}),
-            (Version::V2, Some(term)) => {
-                json!({"version": 2, "width": columns, "height": rows, "timestamp": self.timestamp, "env": {"TERM": term}})
+        let (timestamp, term) = (self.timestamp, self.term.as_deref());
+        let header = match self.version {
+            Version::V2 => {
+                let env = term.map(|term| Env { term });
+                serde_json::to_string(&HeaderV2 { version: 2, width: columns, height: rows, timestamp, env })
             }
-            (Version::V3, None) => {
-                json!({"version": 3, "term": {"cols": columns, "rows": rows}, "timestamp": self.timestamp})
-            }
-            (Version::V3, Some(term)) => {
-                json!({"version": 3, "term": {"cols": columns, "rows": rows, "type": term}, "timestamp": self.timestamp})
+            Version::V3 => {
+                let term = Term { cols: columns, rows, kind: term };
+                serde_json::to_string(&HeaderV3 { version: 3, term, timestamp })
             }
         };
+        let header = header.expect("numbers and strings always become JSON");
         writeln!(self.out, "{header}").map_err(Error::Export)
     }
 
@@ -159,4 +165,35 @@ impl<'a, W: Write> Cast<'a, W> {
         self.text_event(self.last, "i", &typed)?;
         self.header_once()
     }
+}
+
+#[derive(Serialize)]
+struct HeaderV2<'a> {
+    version: u8,
+    width: u32,
+    height: u32,
+    timestamp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<Env<'a>>,
+}
+
+#[derive(Serialize)]
+struct Env<'a> {
+    #[serde(rename = "TERM")]
+    term: &'a str,
+}
+
+#[derive(Serialize)]
+struct HeaderV3<'a> {
+    version: u8,
+    term: Term<'a>,
+    timestamp: i64,
+}
+
+#[derive(Serialize)]
+struct Term<'a> {
+    cols: u32,
+    rows: u32,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
 }

@@ -90,7 +90,7 @@ pub enum Fault {
     UnknownFlags { found: u8 },
     #[error("claims {found} bytes, more than a chunk can have")]
     TooLong { found: u32 },
-    #[error("does not open: it was changed, moved or comes from another recording")]
+    #[error("does not open: it was changed, moved, comes from another recording or was torn by a power cut")]
     DoesNotOpen,
     #[error("does not decompress")]
     DoesNotDecompress,

@@ -87,6 +87,7 @@ pub struct Header {
     json: Json,
     mac: [u8; MAC_LEN],
     bytes: Vec<u8>,
+    hash: Hash,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +125,7 @@ impl Header {
         bytes.extend_from_slice(&text);
         let mac = key.header_mac(&bytes);
         bytes.extend_from_slice(&mac);
-        Ok(Self { json, mac, bytes })
+        Ok(Self { json, mac, hash: Hash::of(&bytes), bytes })
     }
 
     /// Reads a header off the front of a recording.
@@ -143,7 +144,7 @@ impl Header {
         let json: Json = serde_json::from_slice(text).map_err(|error| Error::BadHeader { why: error.to_string() })?;
         json.check(text)?;
         let mac = *bytes.last_chunk().expect("the MAC was read");
-        Ok(Self { json, mac, bytes })
+        Ok(Self { json, mac, hash: Hash::of(&bytes), bytes })
     }
 
     /// Reads the header of the recording at `path`.
@@ -156,8 +157,8 @@ impl Header {
 
     /// SHA-256 over all header bytes, magic to MAC: it goes into the ledger before the first byte flows.
     #[must_use]
-    pub fn hash(&self) -> Hash {
-        Hash::of(&self.bytes)
+    pub const fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// Compares with the hash that the ledger knows.
@@ -256,6 +257,14 @@ pub fn sealing_context(origin: &str, session: &str) -> Vec<u8> {
         context.extend_from_slice(part.as_bytes());
     }
     context
+}
+
+/// The bytes of the header of the recording at `path`, for those who pass it on to the keeper and the reader.
+///
+/// # Errors
+/// As [`Header::of`].
+pub fn header_bytes(path: &Path) -> Result<Vec<u8>> {
+    Ok(Header::of(path)?.bytes)
 }
 
 /// As many bytes as there are, up to the buffer's length.

@@ -24,7 +24,7 @@ pub use chain::Anchor;
 pub use error::{Error, Fault, Result};
 pub use format::{MAX_CHUNK, MAX_FRAME, MAX_HEADER};
 pub use frame::{Direction, Frame, Kind, Totals};
-pub use header::{Header, MAX_RECIPIENTS, Recipient, RecipientKind, Recipients, sealing_context};
+pub use header::{Header, MAX_RECIPIENTS, Recipient, RecipientKind, Recipients, header_bytes, sealing_context};
 pub use key::SessionKey;
 pub use reader::{Cut, Ending, LastFrame, Reader};
 pub use reserve::Reserve;

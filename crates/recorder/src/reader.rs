@@ -66,7 +66,15 @@ pub struct Reader<R> {
     /// The bytes of the long frame last completed.
     long_bytes: Vec<u8>,
     totals: Totals,
-    ending: Option<Ending>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Reading,
+    Ended(Ending),
+    /// Something was wrong; nothing behind it is given out.
+    Failed,
 }
 
 impl Reader<BufReader<File>> {
@@ -101,7 +109,7 @@ impl<R: Read> Reader<R> {
             long: None,
             long_bytes: Vec::new(),
             totals: Totals::default(),
-            ending: None,
+            stage: Stage::Reading,
         })
     }
 
@@ -114,31 +122,25 @@ impl<R: Read> Reader<R> {
     /// The next frame; none after the last, and then [`Reader::ending`] says how the recording ended.
     ///
     /// # Errors
-    /// [`Error::BadChunk`], [`Error::TrailingBytes`], [`Error::Unreadable`]. After an error do not go on.
+    /// [`Error::BadChunk`], [`Error::TrailingBytes`], [`Error::Unreadable`]. After an error there is no frame and no ending.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>> {
-        loop {
-            if self.ending.is_some() {
-                return Ok(None);
-            }
-            if self.at == self.plain.len() {
-                match self.next_chunk()? {
-                    Turn::Frames => {}
-                    Turn::Over(None) => continue,
-                    Turn::Over(Some(long)) => return Ok(Some(long.with(&self.long_bytes))),
-                }
-            }
-            match self.next_piece()? {
-                Found::Frame(head, bytes) => return Ok(Some(head.with(&self.plain[bytes]))),
-                Found::LongFrame(long) => return Ok(Some(long.with(&self.long_bytes))),
-                Found::MoreToCome => {}
-            }
-        }
+        let found = match self.stage {
+            Stage::Reading => self.find_frame().inspect_err(|_| self.stage = Stage::Failed)?,
+            Stage::Ended(_) | Stage::Failed => None,
+        };
+        Ok(found.map(|found| match found {
+            Found::InChunk(head, bytes) => head.with(&self.plain[bytes]),
+            Found::Joined(head) => head.with(&self.long_bytes),
+        }))
     }
 
     /// How the recording ended; none before [`Reader::next_frame`] has given none.
     #[must_use]
     pub const fn ending(&self) -> Option<Ending> {
-        self.ending
+        match self.stage {
+            Stage::Ended(ending) => Some(ending),
+            Stage::Reading | Stage::Failed => None,
+        }
     }
 
     /// How far the recording has been read, in whole chunks.
@@ -147,14 +149,22 @@ impl<R: Read> Reader<R> {
         self.chunks.anchor
     }
 
-    /// Opens the next chunk of frames, or finds the end; a long frame that the end leaves unfinished is handed out.
-    fn next_chunk(&mut self) -> Result<Turn> {
-        match self.chunks.next()? {
-            Step::Chunk(head) if head.content == Content::Totals => self.read_totals(head).map(|()| Turn::Over(None)),
-            Step::Chunk(head) => self.read_frames(head).map(|()| Turn::Frames),
-            Step::End(State::Cut { torn_bytes }) => Ok(Turn::Over(self.cut(torn_bytes))),
-            // The ending was set when the last chunk was read.
-            Step::End(State::Closed) => Ok(Turn::Over(None)),
+    fn find_frame(&mut self) -> Result<Option<Found>> {
+        loop {
+            if self.at == self.plain.len() {
+                match self.chunks.next()? {
+                    Step::Chunk(head) if head.content == Content::Totals => {
+                        return self.read_totals(head).map(|()| None);
+                    }
+                    Step::Chunk(head) => self.read_frames(head)?,
+                    Step::End(State::Cut { torn_bytes }) => return Ok(self.cut(torn_bytes).map(Found::Joined)),
+                    // Only after the last chunk, with which reading has ended.
+                    Step::End(State::Closed) => return Ok(None),
+                }
+            }
+            if let Some(found) = self.next_piece()? {
+                return Ok(Some(found));
+            }
         }
     }
 
@@ -200,18 +210,19 @@ impl<R: Read> Reader<R> {
         }
         // Whatever follows is found here, before anything is called closed.
         self.chunks.next()?;
-        self.ending = Some(Ending::Closed(totals));
+        self.stage = Stage::Ended(Ending::Closed(totals));
         Ok(())
     }
 
+    /// Without a last chunk; a long frame that the cut leaves unfinished is still handed out.
     fn cut(&mut self, torn_bytes: u64) -> Option<FrameHead> {
         let long = self.long.take();
         let last_frame = if long.is_some() { LastFrame::Unfinished } else { LastFrame::Whole };
-        self.ending = Some(Ending::Cut(Cut { chunks: self.chunks.anchor.chunks, torn_bytes, last_frame }));
+        self.stage = Stage::Ended(Ending::Cut(Cut { chunks: self.chunks.anchor.chunks, torn_bytes, last_frame }));
         long
     }
 
-    fn next_piece(&mut self) -> Result<Found> {
+    fn next_piece(&mut self) -> Result<Option<Found>> {
         let mut rest = &self.plain[self.at..];
         let piece = Piece::take(&mut rest).map_err(|why| self.bad_frames(why))?;
         let at_us = self.now_us.checked_add(piece.dt).ok_or_else(|| self.bad_frames("a time is out of range"))?;
@@ -230,11 +241,11 @@ impl<R: Read> Reader<R> {
             return self.join(this, part, bytes);
         }
         self.totals.count(this.code, this.direction, len);
-        Ok(Found::Frame(this, bytes))
+        Ok(Some(Found::InChunk(this, bytes)))
     }
 
     /// Adds a piece to the frame that comes from several chunks.
-    fn join(&mut self, this: FrameHead, part: Part, bytes: Range<usize>) -> Result<Found> {
+    fn join(&mut self, this: FrameHead, part: Part, bytes: Range<usize>) -> Result<Option<Found>> {
         if self.long.is_none() {
             self.long_bytes.clear();
         }
@@ -244,11 +255,11 @@ impl<R: Read> Reader<R> {
         self.long_bytes.extend_from_slice(&self.plain[bytes]);
         if part == Part::Continues {
             self.long = Some(this);
-            return Ok(Found::MoreToCome);
+            return Ok(None);
         }
         self.long = None;
         self.totals.count(this.code, this.direction, self.long_bytes.len());
-        Ok(Found::LongFrame(this))
+        Ok(Some(Found::Joined(this)))
     }
 
     fn bad_frames(&self, why: &'static str) -> Error {
@@ -261,7 +272,7 @@ impl<R> fmt::Debug for Reader<R> {
         f.debug_struct("Reader")
             .field("session", &self.header.session())
             .field("anchor", &self.chunks.anchor)
-            .field("ending", &self.ending)
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }
@@ -282,20 +293,11 @@ impl FrameHead {
     }
 }
 
-/// What the next chunk brought.
-enum Turn {
-    Frames,
-    /// The end, and perhaps a frame that it leaves unfinished.
-    Over(Option<FrameHead>),
-}
-
-/// What the next piece brought.
+/// A whole frame, and where its bytes are.
 enum Found {
-    /// A frame whose bytes stand in the chunk.
-    Frame(FrameHead, Range<usize>),
-    /// A frame whose bytes have been joined from several chunks.
-    LongFrame(FrameHead),
-    MoreToCome,
+    InChunk(FrameHead, Range<usize>),
+    /// Joined from several chunks.
+    Joined(FrameHead),
 }
 
 fn open<'a>(opener: &StreamOpener, header: &Header, head: ChunkHead, sealed: &'a mut [u8]) -> Result<&'a [u8]> {

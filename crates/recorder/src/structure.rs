@@ -126,8 +126,13 @@ impl<R: Read> Chunks<R> {
         if got < CHUNK_HEAD_LEN {
             return Ok(Step::End(State::Cut { torn_bytes: got as u64 }));
         }
-        let head = self.chunk.first_chunk().expect("the head was read");
-        let head = ChunkHead::parse(head, number).map_err(|fault| Error::BadChunk { chunk: number, fault })?;
+        let head = *self.chunk.first_chunk().expect("the head was read");
+        if head == [0; CHUNK_HEAD_LEN]
+            && let Some(torn_bytes) = self.zeros_to_the_end()?
+        {
+            return Ok(Step::End(State::Cut { torn_bytes }));
+        }
+        let head = ChunkHead::parse(&head, number).map_err(|fault| Error::BadChunk { chunk: number, fault })?;
         self.chunk.resize(CHUNK_HEAD_LEN + head.sealed_len(), 0);
         let got = header::fill(&mut self.source, &mut self.chunk[CHUNK_HEAD_LEN..])?;
         if got < head.sealed_len() {
@@ -141,6 +146,19 @@ impl<R: Read> Chunks<R> {
     /// Ciphertext ‖ tag of the chunk last read.
     pub(crate) fn sealed(&mut self) -> &mut [u8] {
         &mut self.chunk[CHUNK_HEAD_LEN..]
+    }
+
+    /// After a power cut some file systems show zeros where bytes were on their way: that is a cut like any other.
+    fn zeros_to_the_end(&mut self) -> Result<Option<u64>> {
+        let mut zeros = CHUNK_HEAD_LEN as u64;
+        let mut page = [0; 4096];
+        loop {
+            match header::fill(&mut self.source, &mut page)? {
+                0 => return Ok(Some(zeros)),
+                got if page[..got].iter().any(|&byte| byte != 0) => return Ok(None),
+                got => zeros += got as u64,
+            }
+        }
     }
 
     const fn end_after_last(&self, got: usize) -> Result<Step> {

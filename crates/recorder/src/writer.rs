@@ -209,7 +209,16 @@ impl Writer {
     /// [`Error::NotWritten`], [`Error::Backlogged`].
     pub fn seal_due(&mut self, at: Duration) -> Result<Status> {
         self.outgoing.clear_backlog()?;
-        if !self.is_due(at) {
+        if self.is_due(at) { self.seal() } else { Ok(Status::Buffered) }
+    }
+
+    /// Seals the chunk being filled, however young it is.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`], [`Error::Backlogged`].
+    pub fn seal(&mut self) -> Result<Status> {
+        self.outgoing.clear_backlog()?;
+        if self.plain.is_empty() {
             return Ok(Status::Buffered);
         }
         self.seal_chunk()?;

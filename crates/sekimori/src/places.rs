@@ -42,6 +42,30 @@ impl Places {
         self.run.join("api.sock")
     }
 
+    /// Engine's line to front.
+    pub(crate) fn front_socket(&self) -> PathBuf {
+        self.run.join("front.sock")
+    }
+
+    /// Keeper's line to engine.
+    pub(crate) fn keeper_socket(&self) -> PathBuf {
+        self.run.join("keeper.sock")
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.state.join("ledger")
+    }
+
+    /// Holds `live` and `closed`.
+    pub(crate) fn recordings(&self) -> PathBuf {
+        self.state.join("recordings")
+    }
+
+    /// Front's host key and spool.
+    pub(crate) fn front(&self) -> PathBuf {
+        self.state.join("front")
+    }
+
     /// The keeper's own folder.
     pub(crate) fn keeper(&self) -> PathBuf {
         self.state.join("keeper")

@@ -100,6 +100,8 @@ mod tests {
             text.replace("SHA256", "sha256"),
             text[..text.len() - 1].to_owned(),
             format!("{text}AAAA"),
+            "SHA256:AAAA".to_owned(),
+            "SHA256:".to_owned(),
             String::new(),
         ] {
             assert_eq!(refused.parse::<Fingerprint>(), Err(TextError::NotBase64), "{refused}");

@@ -56,3 +56,32 @@ impl fmt::Debug for SoftSigner {
         f.debug_tuple("SoftSigner").field(&self.public.fingerprint()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_may_be_shared_between_threads() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        shared(&SoftSigner::from_seed(&[1; 32]));
+    }
+
+    /// RFC 8032 section 7.1, test 1.
+    #[test]
+    fn the_vector_of_the_rfc_comes_out() {
+        let seed = [
+            0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49,
+            0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+        ];
+        let signature = SoftSigner::from_seed(&seed).sign_raw(b"");
+        assert_eq!(signature.first_chunk(), Some(&[0xe5, 0x56, 0x43, 0x00, 0xc3, 0x60, 0xac, 0x72]));
+        assert_eq!(signature.last_chunk(), Some(&[0x8e, 0x7a, 0x10, 0x0b]));
+    }
+
+    #[test]
+    #[should_panic(expected = "namespace")]
+    fn an_empty_namespace_is_a_fault_of_the_program() {
+        drop(SoftSigner::from_seed(&[1; 32]).sshsig("", b"message"));
+    }
+}

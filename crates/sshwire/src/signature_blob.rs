@@ -89,7 +89,6 @@ impl<'a> SignatureBlob<'a> {
 
     /// Verifies the signature over `data` and says what the key proved of its holder's presence.
     pub(crate) fn verify(&self, key: &PublicKey, data: &[u8]) -> Result<Presence, SigError> {
-        self.fits(key)?;
         let verified = match (*self, key.parts()) {
             (Self::Ed25519(signature), KeyParts::Ed25519 { point }) => verify_ed25519(point, data, signature),
             (Self::Ecdsa(_, numbers), KeyParts::Ecdsa { curve, point }) => verify_ecdsa(curve, point, data, numbers),
@@ -105,7 +104,7 @@ impl<'a> SignatureBlob<'a> {
             (Self::SkEcdsaP256(numbers, assertion), KeyParts::SkEcdsa { point, application }) => {
                 verify_ecdsa(Curve::P256, point, &assertion.signed_data(application, data), numbers)
             }
-            _ => false,
+            _ => return self.fits(key).and(Err(SigError::BadSignature)),
         };
         if verified { Ok(self.presence()) } else { Err(SigError::BadSignature) }
     }
@@ -195,6 +194,6 @@ fn verify_ecdsa(curve: Curve, point: &[u8], data: &[u8], numbers: EcdsaNumbers<'
 
 fn verify_rsa(parameters: &RsaParameters, exponent: &[u8], modulus: &[u8], data: &[u8], signature: &[u8]) -> bool {
     let key = RsaPublicKeyComponents { n: modulus, e: exponent };
-    // One encoding: as long as the modulus, which RFC 8017 section 8.2.2 asks and OpenSSH writes.
-    signature.len() == modulus.len() && key.verify(parameters, data, signature).is_ok()
+    // It refuses a signature that is not as long as the modulus (RFC 8017 section 8.2.2): one encoding here too.
+    key.verify(parameters, data, signature).is_ok()
 }

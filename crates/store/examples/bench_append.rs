@@ -20,8 +20,8 @@ fn main() -> Outcome<()> {
     let dir = tempfile::tempdir_in(parent)?;
     println!("disk: {:.0} fdatasync/s of 4 KiB written over", syncs_per_second(dir.path())?);
     println!("{:>6} {:>10} {:>10} {:>8} {:>8}", "batch", "entries/s", "appends/s", "p50 ms", "p99 ms");
-    let (mut store, reader) = Store::open_with(dir.path().join("ledger"), &store::Options { wal_pages: std::env::args().nth(3).map_or(4096, |n| n.parse().unwrap()), max_pages: None })?;
-    for batch in [1000] {
+    let (mut store, reader) = Store::open(dir.path().join("ledger"))?;
+    for batch in [1, 10, 100, 1000] {
         let mut times = append_for(&mut store, batch, Duration::from_secs(SECONDS))?;
         times.sort_unstable();
         let appends = times.len() as f64 / times.iter().sum::<Duration>().as_secs_f64();
@@ -44,7 +44,7 @@ fn sound(verdict: &store::Verdict) -> &'static str {
 
 fn append_for(store: &mut Store, batch: usize, span: Duration) -> Outcome<Vec<Duration>> {
     let (began, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 300 { let _ = (began, span);
+    while began.elapsed() < span {
         let head = store.head().size();
         let made: Vec<_> = (head..).take(batch).map(Made::new).collect();
         let entries: Vec<_> = made.iter().map(Made::entry).collect();
@@ -66,7 +66,7 @@ impl Made {
         let bytes = format!("{seq:0256}").into_bytes();
         let id = |kind: &str, n: u64| SubjectKey::new(format!("{kind}_{:026x}", u128::from(n.wrapping_mul(SPREAD))));
         let short = "an id has 30 bytes";
-        let subjects = [id("per", seq % std::env::args().nth(4).map_or(1000, |n| n.parse().unwrap())).expect(short), id("ses", seq / 20).expect(short)];
+        let subjects = [id("per", seq % 1000).expect(short), id("ses", seq / 20).expect(short)];
         Made { seq, bytes, subjects }
     }
 

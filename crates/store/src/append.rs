@@ -5,6 +5,7 @@ use rusqlite::OptionalExtension;
 
 use crate::sql::to_sql;
 use crate::store::{Transaction, write_head};
+use crate::subjects::{self, Filed};
 use crate::{BlobKey, Head, Result, Store, StoreError, SubjectKey};
 
 /// Longest entry in bytes, as in C2SP `tlog-tiles`, where a length has 16 bits.
@@ -85,12 +86,15 @@ impl Store {
         }
         check_limits(entries, beside)?;
         let grown = Grown::by(&self.head, entries)?;
-        self.durably(|transaction| {
+        let filed = self.durably(|transaction| {
             insert_entries(transaction, &grown, entries)?;
-            insert_subjects(transaction, grown.first, entries)?;
             insert_blobs(transaction, beside)?;
-            write_head(transaction.connection, &grown.head)
+            write_head(transaction.connection, &grown.head)?;
+            transaction.recent.file(transaction.connection, grown.first, entries)
         })?;
+        if filed == Filed::OnDisk {
+            self.recent.forget_all();
+        }
         self.head = grown.head.clone();
         Ok(Appended { first: grown.first, leaves: grown.leaves, head: grown.head })
     }
@@ -163,10 +167,10 @@ pub(crate) fn at_most(what: &'static str, len: usize, max: usize) -> Result<()> 
 fn insert_entries(transaction: &mut Transaction<'_>, grown: &Grown, entries: &[NewEntry<'_>]) -> Result<()> {
     let mut insert = transaction
         .connection
-        .prepare_cached("INSERT INTO entry (seq, time_us, kind, nodes, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        .prepare_cached("INSERT INTO entry (seq, time_us, kind, nodes, subjects, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for ((seq, entry), nodes) in (grown.first..).zip(entries).zip(&grown.nodes) {
         let kind = kind_id(transaction, entry.kind)?;
-        insert.execute((to_sql(seq), entry.time_us, kind, nodes, entry.bytes))?;
+        insert.execute((to_sql(seq), entry.time_us, kind, nodes, subjects::encode(entry.subjects), entry.bytes))?;
     }
     Ok(())
 }
@@ -186,19 +190,6 @@ fn kind_id(transaction: &mut Transaction<'_>, name: &str) -> Result<i64> {
     };
     transaction.kinds.insert(name.to_owned(), id);
     Ok(id)
-}
-
-/// Sorted, so that a batch walks the index once from left to right.
-fn insert_subjects(transaction: &Transaction<'_>, first: u64, entries: &[NewEntry<'_>]) -> Result<()> {
-    let filed = (first..).zip(entries).flat_map(|(seq, entry)| entry.subjects.iter().map(move |key| (key, seq)));
-    let mut filed: Vec<(&SubjectKey, u64)> = filed.collect();
-    filed.sort_unstable();
-    filed.dedup();
-    let mut insert = transaction.connection.prepare_cached("INSERT INTO subject (key, seq) VALUES (?1, ?2)")?;
-    for (key, seq) in filed {
-        insert.execute((key.as_bytes(), to_sql(seq)))?;
-    }
-    Ok(())
 }
 
 fn insert_blobs(transaction: &Transaction<'_>, beside: &[Beside<'_>]) -> Result<()> {

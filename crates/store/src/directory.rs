@@ -17,21 +17,23 @@ const OWNER_ONLY_DIR: u32 = 0o700;
 const OWNER_ONLY_FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
-/// Makes the directory and the files in it, durable in their names, and returns its absolute path.
-pub(crate) fn prepare(dir: &Path) -> Result<PathBuf> {
+/// Makes the directory and what is in it, durable in their names, and locks it. Returns its absolute path, and the lock.
+pub(crate) fn prepare(dir: &Path) -> Result<(PathBuf, File)> {
     make_dir(dir)?;
     let dir = dir.canonicalize().map_err(at(dir))?;
+    let lock = lock(&dir)?;
     make_dir(&dir.join(SNAPSHOTS))?;
-    make_file(&dir.join(DATABASE))?;
-    make_file(&dir.join(LOCK))?;
+    make_database(&dir.join(DATABASE))?;
     sync_dir(&dir)?;
-    Ok(dir)
+    Ok((dir, lock))
 }
 
 /// Held for as long as the file is open; given back by the kernel however the process ends.
-pub(crate) fn lock(dir: &Path) -> Result<File> {
+fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK);
-    let file = make_file(&path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE);
+    let file = options.open(&path).map_err(at(&path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) => Err(StoreError::InUse { dir: dir.to_path_buf() }),
@@ -73,15 +75,23 @@ fn refuse_if_open_to_others(dir: &Path) -> Result<()> {
     }
 }
 
-/// Opened before SQLite opens it, because SQLite would use the process's umask; `-wal` and `-shm` inherit the mode.
-fn make_file(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    let file =
-        options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE).open(path).map_err(at(path))?;
-    if mode(path)? & OTHERS != 0 {
-        std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY_FILE)).map_err(at(path))?;
+/// Made before SQLite opens it, because SQLite would use the process's umask; `-wal` and `-shm` inherit the mode.
+///
+/// One that is there is not opened: closing it again would give back the locks that SQLite holds on it elsewhere in this
+/// process.
+fn make_database(path: &Path) -> Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY_FILE).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close_to_others(path),
+        Err(error) => Err(at(path)(error)),
     }
-    Ok(file)
+}
+
+fn close_to_others(path: &Path) -> Result<()> {
+    if mode(path)? & OTHERS == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY_FILE)).map_err(at(path))
 }
 
 fn mode(path: &Path) -> Result<u32> {

@@ -21,6 +21,7 @@ mod schema;
 mod snapshots;
 mod sql;
 mod store;
+mod subjects;
 mod verify;
 
 pub use append::{Appended, Beside, MAX_BATCH, MAX_BATCH_BYTES, MAX_BLOB, MAX_ENTRY, MAX_LABEL, MAX_SUBJECTS, NewEntry};

@@ -10,9 +10,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::append::at_most;
 use crate::nodes::StoredNodes;
-use crate::sql::{damaged, from_sql, to_sql};
+use crate::sql::{from_sql, to_sql};
 use crate::store::read_head;
-use crate::{Fault, Head, Result, StoreError, SubjectKey, directory, schema};
+use crate::subjects::SharedRecent;
+use crate::{Fault, Head, Result, StoreError, directory, schema};
 
 /// Most rows that one question returns.
 pub const MAX_PAGE: usize = 1_000;
@@ -45,11 +46,13 @@ pub enum Order {
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Arc<Pool>,
+    /// The writer's memory; a reader without a writer reads it from the disk.
+    pub(crate) recent: Option<SharedRecent>,
 }
 
 impl Reader {
-    pub(crate) fn new(path: PathBuf) -> Reader {
-        Reader { pool: Arc::new(Pool { path, slots: Mutex::default(), freed: Condvar::new() }) }
+    pub(crate) fn new(path: PathBuf, recent: Option<SharedRecent>) -> Reader {
+        Reader { pool: Arc::new(Pool { path, slots: Mutex::default(), freed: Condvar::new() }), recent }
     }
 
     /// Opens the ledger in `dir` for reading only, beside a writer or without one, and without the checks that
@@ -60,7 +63,7 @@ impl Reader {
     pub fn open(dir: impl AsRef<Path>) -> Result<Reader> {
         let dir = dir.as_ref();
         let path = dir.canonicalize().map_err(directory::at(dir))?.join(directory::DATABASE);
-        let reader = Reader::new(path);
+        let reader = Reader::new(path, None);
         reader.with(schema::check_readable)?;
         Ok(reader)
     }
@@ -90,34 +93,6 @@ impl Reader {
     #[must_use]
     pub fn read(&self, range: Range<u64>) -> Entries {
         Entries { reader: self.clone(), range, page: VecDeque::new() }
-    }
-
-    /// The entries about `subject` in `range`; at most `limit`.
-    ///
-    /// # Errors
-    /// [`StoreError::TooLarge`] if `limit` is over [`MAX_PAGE`], and those of any read.
-    pub fn by_subject(
-        &self,
-        subject: &SubjectKey,
-        range: Range<u64>,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
-        let limit = page_limit(limit)?;
-        self.with(|connection| {
-            let mut select = connection.prepare_cached(match order {
-                Order::OldestFirst => {
-                    "SELECT entry.seq, time_us, bytes FROM subject JOIN entry ON entry.seq = subject.seq
-                     WHERE key = ?1 AND subject.seq >= ?2 AND subject.seq < ?3 ORDER BY subject.seq LIMIT ?4"
-                }
-                Order::NewestFirst => {
-                    "SELECT entry.seq, time_us, bytes FROM subject JOIN entry ON entry.seq = subject.seq
-                     WHERE key = ?1 AND subject.seq >= ?2 AND subject.seq < ?3 ORDER BY subject.seq DESC LIMIT ?4"
-                }
-            })?;
-            let rows = select.query((subject.as_bytes(), to_sql(range.start), to_sql(range.end), limit))?;
-            read_entries(rows)
-        })
     }
 
     /// The entries of a kind in `range`; at most `limit`.
@@ -152,29 +127,6 @@ impl Reader {
             let size = read_head(connection)?.size();
             let start = first_not_before(connection, times.start, 0..size)?;
             Ok(start..first_not_before(connection, times.end, start..size)?)
-        })
-    }
-
-    /// The subjects that begin with `prefix`, in order; at most `limit`. For completing an id.
-    ///
-    /// # Errors
-    /// [`StoreError::TooSmall`] under [`MIN_PREFIX`] bytes, [`StoreError::TooLarge`] if `limit` is over [`MAX_PAGE`],
-    /// and those of any read.
-    pub fn find_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<SubjectKey>> {
-        page_limit(limit)?;
-        if prefix.len() < MIN_PREFIX {
-            let len = prefix.len() as u64;
-            return Err(StoreError::TooSmall { what: "prefix in bytes", len, min: MIN_PREFIX as u64 });
-        }
-        self.with(|connection| {
-            let mut found: Vec<SubjectKey> = Vec::new();
-            while found.len() < limit {
-                match next_subject(connection, prefix, found.last())? {
-                    Some(subject) => found.push(subject),
-                    None => break,
-                }
-            }
-            Ok(found)
         })
     }
 
@@ -290,7 +242,7 @@ fn read_entries(mut rows: rusqlite::Rows<'_>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn read_entry(row: &Row<'_>) -> Result<Entry> {
+pub(crate) fn read_entry(row: &Row<'_>) -> Result<Entry> {
     Ok(Entry { seq: from_sql(row.get(0)?)?, time_us: row.get(1)?, bytes: row.get(2)? })
 }
 
@@ -307,17 +259,6 @@ fn first_not_before(connection: &Connection, time: i64, mut range: Range<u64>) -
         }
     }
     Ok(range.start)
-}
-
-/// One step from subject to subject, however many entries each has.
-fn next_subject(connection: &Connection, prefix: &[u8], last: Option<&SubjectKey>) -> Result<Option<SubjectKey>> {
-    let (sql, from) = match last {
-        None => ("SELECT key FROM subject WHERE key >= ?1 ORDER BY key LIMIT 1", prefix),
-        Some(last) => ("SELECT key FROM subject WHERE key > ?1 ORDER BY key LIMIT 1", last.as_bytes()),
-    };
-    let found = connection.prepare_cached(sql)?.query_row([from], |row| row.get::<_, Vec<u8>>(0)).optional()?;
-    let found = found.filter(|key| key.starts_with(prefix)).map(SubjectKey::new).transpose();
-    found.map_err(|_| damaged("a subject has a length no subject has"))
 }
 
 pub(crate) fn page_limit(limit: usize) -> Result<i64> {

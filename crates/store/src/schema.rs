@@ -134,12 +134,14 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE kind (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
     -- `nodes`: the hashes of the tree nodes that this entry completes, level 0 (its leaf) first, 32 bytes each.
-    -- It stands before `bytes`, so that proofs do not read through them.
+    -- `subjects`: a byte of length and the key, one after the other. Table `subject` has them up to `subject_upto`.
+    -- Both stand before `bytes`, so that proofs do not read through them.
     CREATE TABLE entry (
         seq INTEGER PRIMARY KEY,
         time_us INTEGER NOT NULL,
         kind INTEGER NOT NULL,
         nodes BLOB NOT NULL,
+        subjects BLOB NOT NULL,
         bytes BLOB NOT NULL
     ) STRICT;
     CREATE INDEX entry_by_kind ON entry (kind);
@@ -148,7 +150,15 @@ const MIGRATIONS: &[&str] = &["
     CREATE TRIGGER entry_never_leaves BEFORE DELETE ON entry
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
-    CREATE TABLE subject (key BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq)) STRICT, WITHOUT ROWID;
+    -- `seqs`: the places of a run of entries about a subject, 8 bytes big-endian each; `first` is the first of them.
+    CREATE TABLE subject (
+        key BLOB NOT NULL,
+        first INTEGER NOT NULL,
+        seqs BLOB NOT NULL,
+        PRIMARY KEY (key, first)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE subject_upto (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
 
     CREATE TABLE head (
         one INTEGER PRIMARY KEY CHECK (one = 1),

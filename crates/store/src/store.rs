@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use crate::nodes::StoredNodes;
 use crate::sql::{damaged, from_sql, to_sql};
+use crate::subjects::{Recent, SharedRecent};
 use crate::{Fault, Reader, Result, Snapshots, StoreError, directory, schema};
 
 /// Where the ledger stands: how many entries, the right edge of the tree over them, and the time of the last.
@@ -34,7 +35,7 @@ impl Head {
     }
 }
 
-/// How much room the database may take.
+/// How much room a store may take on the disk and in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Pages (of 4 KiB) in the write-ahead log after which they are copied into the database. More means fewer stops
@@ -43,11 +44,14 @@ pub struct Options {
     /// Most pages (of 4 KiB) of the database; over it appending fails with [`StoreError::Full`]. `None` for SQLite's
     /// own limit, beyond any disk.
     pub max_pages: Option<u32>,
+    /// Pairs of entry and subject remembered, about 100 bytes each, before they are written into the index together.
+    /// More means faster appends and a slower start.
+    pub index_every: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { wal_pages: 4096, max_pages: None }
+        Options { wal_pages: 4096, max_pages: None, index_every: 65_536 }
     }
 }
 
@@ -57,6 +61,7 @@ pub struct Store {
     pub(crate) connection: Connection,
     pub(crate) head: Head,
     pub(crate) kinds: HashMap<String, i64>,
+    pub(crate) recent: SharedRecent,
     usable: Usable,
     reader: Reader,
     dir: PathBuf,
@@ -88,8 +93,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(dir: impl AsRef<Path>, options: &Options) -> Result<(Store, Reader)> {
-        let dir = directory::prepare(dir.as_ref())?;
-        let lock = directory::lock(&dir)?;
+        let (dir, lock) = directory::prepare(dir.as_ref())?;
         let path = dir.join(directory::DATABASE);
         let mut connection = schema::open_writer(&path, options)?;
         schema::migrate(&mut connection)?;
@@ -97,11 +101,13 @@ impl Store {
         directory::sync_dir(&dir)?;
         let head = read_head(&connection)?;
         check_head(&connection, &head)?;
-        let reader = Reader::new(path);
+        let recent = SharedRecent::new(Recent::load(&connection)?, options.index_every);
+        let reader = Reader::new(path, Some(recent.clone()));
         let store = Store {
             connection,
             head,
             kinds: HashMap::new(),
+            recent,
             usable: Usable::Yes,
             reader: reader.clone(),
             dir,
@@ -135,7 +141,7 @@ impl Store {
             return Err(StoreError::Poisoned);
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut transaction = Transaction { connection: &self.connection, kinds: &mut self.kinds };
+        let mut transaction = Transaction { connection: &self.connection, kinds: &mut self.kinds, recent: &self.recent };
         let failure = match write(&mut transaction) {
             Ok(done) => match self.commit() {
                 Ok(()) => return Ok(done),
@@ -160,6 +166,7 @@ impl Store {
 
     fn roll_back(&mut self, failure: &StoreError) {
         self.kinds.clear();
+        self.recent.forget_from(self.head.size());
         let open = !self.connection.is_autocommit();
         let undone = !open || self.connection.execute_batch("ROLLBACK").is_ok();
         let as_before = undone && read_head(&self.connection).is_ok_and(|head| head == self.head);
@@ -178,6 +185,7 @@ impl Store {
 pub(crate) struct Transaction<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) kinds: &'a mut HashMap<String, i64>,
+    pub(crate) recent: &'a SharedRecent,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -130,12 +130,22 @@ fn a_note_has_limits_to_its_size_and_to_its_signatures() {
     assert_eq!(Note::parse(format!("text\n\n{}", lines(MAX_SIGNATURES + 1)).as_bytes()), Err(error.clone()));
     assert_eq!(full.add(PETER_LINE.parse().unwrap()), Err(error));
 
+    let mut nearly_full = Note::parse(format!("text\n\n{}", lines(MAX_SIGNATURES - 1)).as_bytes()).unwrap();
+    nearly_full.add(PETER_LINE.parse().unwrap()).unwrap();
+    assert_eq!(nearly_full.signatures().len(), 100);
+
     let rest = "\n\n— a AAAAAAA=\n".len();
     let of_size = |size: usize| format!("{}\n\n— a AAAAAAA=\n", "x".repeat(size - rest));
     let mut largest = Note::parse(of_size(MAX_NOTE).as_bytes()).unwrap();
     let error = Error::TooLarge { what: "note in bytes", limit: 1_000_000 };
     assert_eq!(Note::parse(of_size(MAX_NOTE + 1).as_bytes()), Err(error.clone()));
     assert_eq!(largest.add(PETER_LINE.parse().unwrap()), Err(error.clone()));
+    let room = PETER_LINE.len() + 1;
+    let mut with_room = Note::parse(of_size(MAX_NOTE - room).as_bytes()).unwrap();
+    with_room.add(PETER_LINE.parse().unwrap()).unwrap();
+    assert_eq!(with_room.to_string().len(), MAX_NOTE);
+    let mut one_byte_short = Note::parse(of_size(MAX_NOTE - room + 1).as_bytes()).unwrap();
+    assert_eq!(one_byte_short.add(PETER_LINE.parse().unwrap()), Err(error.clone()));
     assert_eq!(Note::sign(format!("{}\n", "x".repeat(MAX_NOTE - 10)), &log_signer("a", 1)), Err(error));
 }
 
@@ -268,8 +278,19 @@ fn a_cosignature_binds_witness_time_and_checkpoint() {
     // The line of another checkpoint.
     let elsewhere = signed_head_of(&tree_of(9)).verify(log.key()).unwrap();
     assert_false_line(&tree, &w1, w1.cosign(&elsewhere, 1_800_000_000).unwrap().bytes());
+}
 
-    assert!(matches!(w1.cosign(&elsewhere, 1 << 63), Err(Error::TooLarge { .. })));
+#[test]
+fn the_time_of_a_cosignature_ends_before_2_to_the_63() {
+    let log = log_signer(ORIGIN, 1);
+    let witness = witness("witness.example/w1", 7);
+    let verified = signed_head_of(&tree_of(10)).verify(log.key()).unwrap();
+    assert!(matches!(witness.cosign(&verified, 1 << 63), Err(Error::TooLarge { .. })));
+    let last = (1 << 63) - 1;
+    let mut signed = verified.clone().into_signed();
+    signed.add(witness.cosign(&verified, last).unwrap()).unwrap();
+    let seen = signed.verify(log.key()).unwrap().cosignatures(std::slice::from_ref(witness.key())).unwrap();
+    assert_eq!(seen[0].time(), last);
 }
 
 /// A line in the name of the witness with these bytes is found out, and is nobody's concern who does not know it.
@@ -402,7 +423,15 @@ fn offline_proofs_that_are_not_well_formed_are_refused() {
     let huge = offline_proof(5, 2, &[7; ledger::MAX_EXTRA]);
     assert_eq!(TlogProof::parse(huge.to_string().as_bytes()), Ok(huge));
     let proof = InclusionProof::make(&tree_of(5), 2, 5).unwrap();
-    TlogProof::new(proof, signed_head_of(&tree_of(5)), vec![7; ledger::MAX_EXTRA + 1]).unwrap_err();
+    TlogProof::new(proof.clone(), signed_head_of(&tree_of(5)), vec![7; ledger::MAX_EXTRA + 1]).unwrap_err();
+
+    let with_path = |length| {
+        let proof = InclusionProof { path: vec![leaf(0); length], ..proof.clone() };
+        TlogProof::new(proof, signed_head_of(&tree_of(5)), Vec::new())
+    };
+    assert_eq!(with_path(64), Err(Error::TooLarge { what: "inclusion proof", limit: 63 }));
+    let longest = with_path(63).unwrap();
+    assert_eq!(TlogProof::parse(longest.to_string().as_bytes()), Ok(longest));
 }
 
 #[test]

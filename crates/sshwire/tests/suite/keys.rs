@@ -123,6 +123,19 @@ fn lengths_are_limited_before_anything_is_read() {
 }
 
 #[test]
+fn nothing_follows_a_key() {
+    let tokens = SoftwareToken::both();
+    let mut keys: Vec<_> = tokens.iter().flat_map(|token| [token.public_key(), token.plain_twin()]).collect();
+    keys.push(rsa(&[3], &modulus(3072)).unwrap());
+    for key in keys {
+        for tail in [&[0][..], b"\0\0\0\0", key.wire()] {
+            let trailing = WireError::TrailingBytes { field: "public key", count: tail.len() };
+            assert_eq!(PublicKey::from_wire(&[key.wire(), tail].concat()), Err(KeyError::Malformed(trailing)));
+        }
+    }
+}
+
+#[test]
 fn ed25519_points_have_32_bytes() {
     for len in [0, 31, 33, 64] {
         let wire = Writer::new().string("ssh-ed25519").string(vec![9; len]).into_bytes();

@@ -139,6 +139,25 @@ fn a_signature_blob_has_one_form() {
 }
 
 #[test]
+fn nothing_follows_the_numbers_of_ecdsa() {
+    let token = SoftwareToken::ecdsa("ssh:");
+    let fields = Fields::read(&token.sshsig(NAMESPACE, MESSAGE, TOUCHED, 1));
+    let mut reader = sshwire::Reader::new(&fields.blob);
+    let (name, numbers) = (reader.string("name").unwrap(), reader.string("numbers").unwrap());
+    let with_numbers = |numbers: &[u8]| {
+        let blob = Writer::new().string(name).string(numbers).byte(TOUCHED).u32(1).into_bytes();
+        Fields { blob, ..fields.clone() }.signature()
+    };
+    assert!(with_numbers(numbers).is_ok());
+    let trailing = WireError::TrailingBytes { field: "ECDSA signature", count: 1 };
+    assert_eq!(with_numbers(&[numbers, &[0]].concat()), Err(trailing.into()));
+    let zero = Writer::new().mpint(&[]).mpint(&[1]).into_bytes();
+    assert_eq!(with_numbers(&zero), Err(WireError::NotCanonicalMpint { field: "ECDSA r" }.into()));
+    let beyond_the_order = Writer::new().mpint(&[0xff; 32]).mpint(&[0xff; 33]).into_bytes();
+    assert_eq!(verify(&with_numbers(&beyond_the_order).unwrap(), NAMESPACE, MESSAGE), Err(SigError::BadSignature));
+}
+
+#[test]
 fn an_rsa_signature_is_as_long_as_its_key() {
     let workshop = Workshop::new();
     workshop.generate("key", &["-t", "rsa", "-b", "3072"]);

@@ -1,0 +1,113 @@
+//! Sekimori's own errands, run for engine: log in with a certificate for one command, read the answer, tell it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use channel::front::{ErrandTerms, FrontAnswer, FrontAsk};
+use domain::event::ErrandOutcome;
+use domain::motion::ErrandKind;
+use gateway_ssh::errand::{self, ErrandError, Login};
+use gateway_ssh::key::PublicKey as WireKey;
+use sshwire::SoftSigner;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::clock::wall;
+use crate::gate::resolve;
+use crate::line::Line;
+
+/// Errands run at the same time.
+const MOST_ERRANDS: usize = 8;
+/// From dialling to the answer.
+const LONGEST_ERRAND: Duration = Duration::from_secs(12);
+
+pub(crate) async fn run_all(line: Line, mut errands: mpsc::Receiver<ErrandTerms>) {
+    let places = Arc::new(Semaphore::new(MOST_ERRANDS));
+    while let Some(terms) = errands.recv().await {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let line = line.clone();
+        tokio::spawn(async move {
+            let errand = terms.errand;
+            let outcome = run(&line, terms).await;
+            if let Some(outcome) = outcome {
+                let _engine_asks_again = line.ask(FrontAsk::ErrandEnded { errand, outcome }).await;
+            }
+            drop(place);
+        });
+    }
+}
+
+/// `None`: engine did not certify it, so that nothing was opened.
+async fn run(line: &Line, terms: ErrandTerms) -> Option<ErrandOutcome> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).ok()?;
+    let subject = SoftSigner::from_seed(&seed).public_key().clone();
+    let answer = line.ask(FrontAsk::ErrandReady { errand: terms.errand, subject }).await.ok()?;
+    let FrontAnswer::ErrandCertified(Ok(certificate)) = answer else { return None };
+    match tokio::time::timeout(LONGEST_ERRAND, carry_out(&terms, seed, &certificate)).await {
+        Ok(Ok(outcome)) | Ok(Err(outcome)) => Some(outcome),
+        Err(_) => Some(ErrandOutcome::Unreachable),
+    }
+}
+
+async fn carry_out(terms: &ErrandTerms, seed: [u8; 32], certificate: &str) -> Result<ErrandOutcome, ErrandOutcome> {
+    let unreachable = ErrandOutcome::Unreachable;
+    let addr = resolve(&terms.address).await.map_err(|_| unreachable.clone())?;
+    let host_keys = terms.host_keys.iter().map(|key| WireKey::from_wire(key.wire())).collect::<Result<Vec<_>, _>>().map_err(|_| ErrandOutcome::NotPinned)?;
+    let certificate = sshwire::Certificate::from_openssh(certificate).map_err(|_| ErrandOutcome::Refused)?;
+    let login = Login { addr, host_keys, user: terms.login.clone(), seed, certificate: certificate.wire().to_vec() };
+    match terms.kind {
+        ErrandKind::Probe => probe(login).await,
+    }
+}
+
+/// The clock's offset: the target's answer against the middle of our waiting for it.
+async fn probe(login: Login) -> Result<ErrandOutcome, ErrandOutcome> {
+    let session = errand::connect(login).await.map_err(|error| outcome_of(&error))?;
+    let before = wall();
+    let output = session.run(PROBE).await.map_err(|error| outcome_of(&error))?;
+    let after = wall();
+    let theirs = read_clock(&output).ok_or(ErrandOutcome::Unreadable)?;
+    let middle = before.micros() + (after.micros() - before.micros()) / 2;
+    Ok(ErrandOutcome::Clock { offset_ms: (theirs - middle) / 1000 })
+}
+
+/// Certificates for errands force exactly this.
+const PROBE: &str = "date -u +%s.%N";
+
+/// Seconds and nanoseconds as `date` prints them, in microseconds. Strict: a hostile target's answer is only ever this.
+fn read_clock(output: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(output).ok()?.trim_end();
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |t: &str| !t.is_empty() && t.len() <= 12 && t.bytes().all(|b| b.is_ascii_digit());
+    // Some systems' `date` knows no %N and prints the letter.
+    let fraction = if fraction == "N" { "0" } else { fraction };
+    if !digits(seconds) || !digits(fraction) {
+        return None;
+    }
+    let micros: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    Some(seconds.parse::<i64>().ok()?.checked_mul(1_000_000)? + micros.parse::<i64>().ok()?)
+}
+
+fn outcome_of(error: &ErrandError) -> ErrandOutcome {
+    match error {
+        ErrandError::Unreachable(_) => ErrandOutcome::Unreachable,
+        ErrandError::HostKeyChanged { .. } => ErrandOutcome::NotPinned,
+        ErrandError::Refused => ErrandOutcome::Refused,
+        ErrandError::NoAnswer => ErrandOutcome::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_read_strictly() {
+        assert_eq!(read_clock(b"1763892000.123456789\n"), Some(1_763_892_000_123_456));
+        assert_eq!(read_clock(b"1763892000.N\n"), Some(1_763_892_000_000_000));
+        assert_eq!(read_clock(b"1763892000\n"), Some(1_763_892_000_000_000));
+        for bad in [b"".as_slice(), b"now", b"-5.0", b"1.2.3", b"1763892000.12 x", b"99999999999999.1", &[0xff, 0x30]] {
+            assert_eq!(read_clock(bad), None, "{bad:?}");
+        }
+    }
+}

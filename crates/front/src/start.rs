@@ -1,0 +1,162 @@
+//! Starting front: its folders, the line, the gateway, and the tasks beside it.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use channel::front::{Anchor, EndFact, FrontAnswer, FrontAsk};
+use domain::SessionId;
+use gateway_ssh::gate::Language;
+use gateway_ssh::server::{Ciphers, Gateway, Settings};
+use gateway_ssh::sessions::Sessions;
+use ledger::Hash;
+use recorder::Reserve;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::errands;
+use crate::gate::{EngineGate, Phrases};
+use crate::line::Line;
+use crate::spool::Spool;
+use crate::tapes::Recordings;
+
+/// What the operator's file says to front.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub engine_socket: PathBuf,
+    pub api_socket: PathBuf,
+    /// Holds the host key and the spool.
+    pub own: PathBuf,
+    /// Where recordings are written while they live.
+    pub live: PathBuf,
+    pub language: Language,
+    pub ciphers: Ciphers,
+    /// Disk space kept back so that the end of every session can still be recorded, in bytes.
+    pub reserve: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    #[error("`{what}` failed: {why}")]
+    Io { what: String, why: std::io::Error },
+    #[error("host key `{path}` cannot be used: {why}")]
+    HostKey { path: PathBuf, why: String },
+    #[error("reserve of disk space could not be taken: {0}")]
+    Reserve(#[from] recorder::Error),
+}
+
+/// Recordings are anchored this often.
+const ANCHOR_EVERY: Duration = Duration::from_secs(30);
+/// Ends that engine does not have yet are told again after this.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
+/// Errands told of at once.
+const LONGEST_QUEUE: usize = 256;
+
+/// Runs until `stop` says so; then every session is ended and its end kept. `ready` is told the address listened on.
+pub async fn run(config: Config, phrases: Arc<dyn Phrases>, mut stop: watch::Receiver<bool>, ready: impl FnOnce(SocketAddr)) -> Result<(), FrontError> {
+    let io = |what: &str| { let what = what.to_owned(); move |why| FrontError::Io { what, why } };
+    std::fs::create_dir_all(&config.live).map_err(io("making the recordings folder"))?;
+    let spool = Spool::open(&config.own.join("spool")).map_err(io("opening the spool"))?;
+    let reserve = Arc::new(Reserve::ensure(&config.live, config.reserve)?);
+    let settings = Settings { ciphers: config.ciphers, ..Settings::new(crate::host_key::load_or_make(&config.own)?) };
+    let sessions = Sessions::default();
+    let (errands, errands_told) = mpsc::channel(LONGEST_QUEUE);
+    let (ends, ended) = mpsc::unbounded_channel();
+    let line = Line::new(config.engine_socket.clone(), sessions.clone(), errands);
+    let gate = EngineGate { line: line.clone(), spool: spool.clone(), ends, phrases, language: config.language, api_socket: config.api_socket.clone(), runtime: Handle::current() };
+    let tapes = Recordings { line: line.clone(), live: config.live.clone(), reserve: reserve.clone() };
+    let listener = TcpListener::bind(config.listen).map_err(io(&format!("listening on {}", config.listen)))?;
+    let gateway = Gateway::start(listener, settings, gate, tapes, sessions.clone()).map_err(io("starting the gateway"))?;
+    ready(gateway.local_addr());
+    let tasks = [
+        tokio::spawn(line.clone().keep()),
+        tokio::spawn(errands::run_all(line.clone(), errands_told)),
+        tokio::spawn(tell_ends(line.clone(), spool.clone(), sessions.clone(), ended)),
+        tokio::spawn(anchor(line.clone(), sessions.clone())),
+        tokio::spawn(obey_late(line.clone(), sessions)),
+        tokio::spawn(refill(reserve)),
+    ];
+    let _stopped = stop.wait_for(|stop| *stop).await;
+    let closing = tokio::task::spawn_blocking(move || gateway.stop());
+    let _closed = closing.await;
+    tell_once(&line, &spool).await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(())
+}
+
+/// Tells every end until engine has it; after a new connection first all that is kept, then which sessions live.
+async fn tell_ends(line: Line, spool: Spool, sessions: Sessions, mut ended: mpsc::UnboundedReceiver<EndFact>) {
+    let mut announced = false;
+    loop {
+        tokio::select! {
+            fact = ended.recv() => match fact {
+                Some(fact) => tell(&line, &spool, fact).await,
+                None => return,
+            },
+            () = line.connected() => announced = false,
+            () = tokio::time::sleep(TELL_AGAIN) => {}
+        }
+        let all_told = tell_once(&line, &spool).await;
+        if all_told && !announced && line.is_fresh() {
+            announced = announce(&line, &sessions).await;
+        }
+    }
+}
+
+async fn tell_once(line: &Line, spool: &Spool) -> bool {
+    for fact in spool.all() {
+        tell(line, spool, fact).await;
+    }
+    spool.all().is_empty()
+}
+
+async fn tell(line: &Line, spool: &Spool, fact: EndFact) {
+    let session = fact.session;
+    if matches!(line.ask(FrontAsk::Ended(fact)).await, Ok(FrontAnswer::Noted)) {
+        spool.drop_one(&session);
+    }
+}
+
+async fn announce(line: &Line, sessions: &Sessions) -> bool {
+    let live = sessions.list().iter().filter_map(|view| view.session.parse().ok()).collect();
+    matches!(line.ask(FrontAsk::Live { sessions: live }).await, Ok(FrontAnswer::Noted))
+}
+
+async fn anchor(line: Line, sessions: Sessions) {
+    let mut tick = tokio::time::interval(ANCHOR_EVERY);
+    loop {
+        tick.tick().await;
+        let all = sessions.anchors().into_iter();
+        let recordings: BTreeMap<SessionId, Anchor> = all.filter_map(|(id, chunks, hash)| Some((id.parse().ok()?, Anchor { chunks, chain: Hash::from_bytes(hash) }))).collect();
+        if !recordings.is_empty() {
+            let _anchored_next_time = line.ask(FrontAsk::Anchors { recordings }).await;
+        }
+    }
+}
+
+/// The reserve is taken back as soon as there is room again.
+async fn refill(reserve: Arc<Reserve>) {
+    let mut tick = tokio::time::interval(ANCHOR_EVERY);
+    loop {
+        tick.tick().await;
+        let reserve = reserve.clone();
+        let refilled = tokio::task::spawn_blocking(move || reserve.restore()).await;
+        if let Ok(Err(error)) = refilled {
+            tracing::warn!(%error, "the reserve of disk space is not there");
+        }
+    }
+}
+
+/// An order may come while its session is still being opened: it is obeyed once the session is there.
+async fn obey_late(line: Line, sessions: Sessions) {
+    let mut tick = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        tick.tick().await;
+        for id in sessions.list().iter().filter_map(|view| view.session.parse::<SessionId>().ok()) {
+            line.obey_earlier_order(&id);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Sekimori's own errands on a target: one login with a certificate, one command, a short answer. Nobody's session; nothing is forwarded.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::client::{self, AuthResult};
+use russh::keys::{Certificate, PrivateKey, PublicKeyOrCertificate};
+use russh::{ChannelMsg, Disconnect};
+
+use crate::key::PublicKey;
+use crate::server::{Ciphers, preferred};
+
+/// An answer longer than this is not one.
+const LONGEST_ANSWER: usize = 256;
+/// Each step towards the target may take this long.
+const STEP: Duration = Duration::from_secs(10);
+
+/// Where to log in, as whom, with what.
+pub struct Login {
+    pub addr: SocketAddr,
+    pub host_keys: Vec<PublicKey>,
+    pub user: String,
+    /// Of the Ed25519 key made for this errand.
+    pub seed: [u8; 32],
+    /// In wire form.
+    pub certificate: Vec<u8>,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("addr", &self.addr).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Why an errand came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ErrandError {
+    #[error("target is not reached: {0}")]
+    Unreachable(String),
+    #[error("the target's host key is {presented}, which is not pinned")]
+    HostKeyChanged { presented: String },
+    #[error("the target did not take the certificate")]
+    Refused,
+    #[error("the target gave no short answer")]
+    NoAnswer,
+}
+
+/// A target that let the errand in.
+pub struct LoggedIn {
+    handle: client::Handle<Pins>,
+}
+
+impl std::fmt::Debug for LoggedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LoggedIn")
+    }
+}
+
+struct Pins {
+    pinned: Vec<PublicKey>,
+    presented: Arc<std::sync::Mutex<Option<String>>>,
+}
+
+impl client::Handler for Pins {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Ok(false) };
+        let Ok(key) = PublicKey::try_from(key) else { return Ok(false) };
+        let is_pinned = self.pinned.contains(&key);
+        if !is_pinned {
+            *self.presented.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(key.fingerprint().to_owned());
+        }
+        Ok(is_pinned)
+    }
+}
+
+/// Reaches the target, proves its host key, logs in.
+pub async fn connect(login: Login) -> Result<LoggedIn, ErrandError> {
+    let unreachable = |why: &dyn std::fmt::Display| ErrandError::Unreachable(why.to_string());
+    let presented = Arc::new(std::sync::Mutex::new(None));
+    let pins = Pins { pinned: login.host_keys.clone(), presented: presented.clone() };
+    let config = Arc::new(client::Config { preferred: preferred_by_pins(&login.host_keys), ..client::Config::default() });
+    let connecting = tokio::time::timeout(STEP, client::connect(config, login.addr, pins));
+    let connected = connecting.await.map_err(|_| unreachable(&"no answer in time"))?;
+    let changed = presented.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    let mut handle = match (connected, changed) {
+        (Ok(handle), _) => handle,
+        (Err(_), Some(presented)) => return Err(ErrandError::HostKeyChanged { presented }),
+        (Err(error), None) => return Err(unreachable(&error)),
+    };
+    let key = PrivateKey::from(russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&login.seed));
+    let certificate = Certificate::from_bytes(&login.certificate).map_err(|_| ErrandError::Refused)?;
+    let logging_in = tokio::time::timeout(STEP, handle.authenticate_openssh_cert(login.user, Arc::new(key), certificate));
+    match logging_in.await {
+        Ok(Ok(AuthResult::Success)) => Ok(LoggedIn { handle }),
+        Ok(_) => Err(ErrandError::Refused),
+        Err(_) => Err(unreachable(&"no answer in time")),
+    }
+}
+
+/// Ask for the kinds of key that are pinned, so that a target with several shows one we can check.
+fn preferred_by_pins(pins: &[PublicKey]) -> russh::Preferred {
+    let mut preferred = preferred(Ciphers::Compatible.for_targets());
+    let mut kinds: Vec<_> = pins.iter().map(PublicKey::algorithm).collect();
+    kinds.dedup();
+    if !kinds.is_empty() {
+        preferred.key = std::borrow::Cow::Owned(kinds);
+    }
+    preferred
+}
+
+impl LoggedIn {
+    /// Runs `command` and gives what it printed, at most 256 bytes. The certificate forces the command anyway.
+    pub async fn run(self, command: &str) -> Result<Vec<u8>, ErrandError> {
+        let answer = tokio::time::timeout(STEP, self.converse(command)).await.map_err(|_| ErrandError::NoAnswer)?;
+        let _gone = self.handle.disconnect(Disconnect::ByApplication, "done", "en").await;
+        answer
+    }
+
+    async fn converse(&self, command: &str) -> Result<Vec<u8>, ErrandError> {
+        let no_answer = |_: russh::Error| ErrandError::NoAnswer;
+        let mut channel = self.handle.channel_open_session().await.map_err(no_answer)?;
+        channel.exec(true, command).await.map_err(no_answer)?;
+        let mut answer = Vec::new();
+        while let Some(message) = channel.wait().await {
+            match message {
+                ChannelMsg::Data { data } => answer.extend_from_slice(&data),
+                ChannelMsg::Close => break,
+                _ => {}
+            }
+            if answer.len() > LONGEST_ANSWER {
+                return Err(ErrandError::NoAnswer);
+            }
+        }
+        Ok(answer)
+    }
+}
