@@ -191,9 +191,7 @@ impl Engine {
         if recordings.is_empty() {
             return Ok(());
         }
-        let state = self.state();
-        let headers: BTreeMap<SessionId, Hash> = state.passage.sessions.iter().map(|(id, s)| (*id, s.recording)).collect();
-        let root = anchor_root(&headers, &recordings);
+        let root = anchor_root(&recordings);
         let recordings = u32::try_from(recordings.len()).unwrap_or(u32::MAX);
         self.write_own(Event::RecordingAnchored(RecordingAnchored { root, recordings })).await
     }
@@ -232,13 +230,12 @@ impl Engine {
     }
 }
 
-/// The root over the recordings' points (`spec/recording.md`), in the order of their session ids.
-fn anchor_root(headers: &BTreeMap<SessionId, Hash>, recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
+/// The root over the recordings' points, in the order of their session ids. The chain binds the header, which the session's entry names.
+fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
     let mut frontier = Frontier::new();
     for (session, anchor) in recordings {
-        let Some(header) = headers.get(session) else { continue };
-        let point = recorder::Anchor { chunks: anchor.chunks, chain: anchor.chain, plain_bytes: 0, file_bytes: 0 };
-        frontier.append(ledger::leaf_hash(&point.leaf(header)));
+        let parts = [b"sekimori/recording/leaf/v1".as_slice(), session.bytes(), &anchor.chunks.to_be_bytes(), anchor.chain.as_bytes()];
+        frontier.append(ledger::leaf_hash(&parts.concat()));
     }
     frontier.root()
 }

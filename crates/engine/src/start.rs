@@ -66,13 +66,15 @@ impl Engine {
 
     /// Serves the sockets until one of them fails.
     pub async fn serve(self: &Arc<Self>, api: UnixListener, front: UnixListener) -> std::io::Result<()> {
-        let tasks = [tokio::spawn(front_link::react(self.clone())), tokio::spawn(front_link::beat(self.clone())), tokio::spawn(checkpoints::keep_signed(self.clone()))];
-        let outcome = tokio::select! {
+        // Dropped with this future, the tasks end with it.
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(front_link::react(self.clone()));
+        tasks.spawn(front_link::beat(self.clone()));
+        tasks.spawn(checkpoints::keep_signed(self.clone()));
+        tokio::select! {
             ended = api::serve(self.clone(), api) => ended,
             ended = front_link::serve(self.clone(), front) => ended,
-        };
-        tasks.iter().for_each(tokio::task::JoinHandle::abort);
-        outcome
+        }
     }
 
     /// Lets what is queued become durable.

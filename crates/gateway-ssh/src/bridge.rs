@@ -345,6 +345,10 @@ impl Passing {
             let _in_time = timeout(WORDS_WITHIN, note).await;
             self.end.say(screen, bytes).await;
         }
+        if matches!(outcome, Outcome::Refused(_) | Outcome::TargetDeclined) {
+            // After the words: OpenSSH leaves as soon as it reads this.
+            self.end.answer(Answer::Failure).await;
+        }
         self.end.close().await;
     }
 
@@ -397,10 +401,7 @@ impl Passing {
                     }
                 }
                 Wish::Start(start) => {
-                    if let Err(why) = self.begin(far, start).await? {
-                        self.end.answer(Answer::Failure).await;
-                        return Err(Outcome::Refused(why));
-                    }
+                    self.begin(far, start).await?;
                     owed.push_back(Owed::Start);
                     return Ok(owed);
                 }
@@ -410,15 +411,13 @@ impl Passing {
         }
     }
 
-    async fn begin(&self, far: &FarEnd, start: Start) -> Result<Result<(), Why>, Outcome> {
+    async fn begin(&self, far: &FarEnd, start: Start) -> Result<(), Outcome> {
         let ask = match &start {
             Start::Shell => Ask::Shell,
             Start::Exec(_) => Ask::Exec,
             Start::Subsystem(name) => Ask::Subsystem(name),
         };
-        if let Err(why) = self.judge(ask).await {
-            return Ok(Err(why));
-        }
+        self.judge(ask).await.map_err(Outcome::Refused)?;
         let asked = match start {
             Start::Shell => {
                 self.note(Kind::Shell, Direction::FromClient, Bytes::new()).await;
@@ -430,7 +429,7 @@ impl Passing {
             }
             Start::Subsystem(name) => far.write.request_subsystem(true, name).await,
         };
-        asked.map(Ok).map_err(|_| Outcome::TargetDeparted)
+        asked.map_err(|_| Outcome::TargetDeparted)
     }
 
     async fn judge(&self, ask: Ask<'_>) -> Result<(), Why> {
@@ -548,12 +547,7 @@ impl Passing {
                     self.target_agreed(owed.pop_front()).await;
                     Ok(())
                 }
-                Down::Failure => {
-                    if owed.pop_front() == Some(Owed::Start) {
-                        self.end.answer(Answer::Failure).await;
-                    }
-                    return Outcome::TargetDeclined;
-                }
+                Down::Failure => return Outcome::TargetDeclined,
                 Down::Eof => {
                     self.note(Kind::Eof, Direction::FromTarget, Bytes::new()).await;
                     self.end.write.eof().await.map_err(|_| Stop::AwaitEnd)

@@ -22,7 +22,7 @@ use crate::inbox::Inbox;
 use crate::key::PublicKey;
 use crate::login::{Login, Way};
 use crate::notice;
-use crate::server::{DoorPass, Shared, TaskGuard, WINDOW, socket_options};
+use crate::server::{DoorPass, Shared, TaskGuard, socket_options};
 use crate::sessions::{Due, Liveness, Live, Motion, Sign};
 use crate::tape::{Direction, Kind};
 use crate::target::{Dialled, Target, TargetError};
@@ -42,6 +42,11 @@ const MAX_WISHES: usize = 512;
 /// The window a client is left with while its data waits: the least that russh can open again.
 const CRUMB_WINDOW: u32 = 2;
 const LEAST_WINDOW: u32 = 64 << 10;
+/// The window a single channel is opened to while its data is taken; several share it.
+const WIDEST_WINDOW: u32 = 2 << 20;
+/// What may wait besides the windows of the open channels: the mark, and what closed channels have left. More comes only from a client that
+/// ignores its windows.
+const MAX_WAITING: usize = 8 << 20;
 
 /// How far a connection has come.
 #[derive(Clone)]
@@ -159,7 +164,7 @@ impl<G: Gate> Attended<G> {
         let mut stopping = self.shared.stopping.subscribe();
         let reason = loop {
             tokio::select! {
-                left = &mut running => break how_it_left(&left),
+                left = &mut running => break self.how_it_left(&left),
                 opened = async { opening.as_mut().expect("polled only while opening").await }, if opening.is_some() => {
                     opening = None;
                     self.admit(opened.unwrap_or_else(|_| Err(internal())));
@@ -196,6 +201,17 @@ impl<G: Gate> Attended<G> {
         match &*self.stage.borrow() {
             Stage::Open(session) => Some(session.clone()),
             Stage::AwaitingPassage | Stage::Refused(_) | Stage::Control { .. } => None,
+        }
+    }
+
+    /// A client that hangs up is no fault, and one whose target is gone has no choice; a task that panicked is a fault.
+    fn how_it_left(&self, left: &Result<(), russh::Error>) -> EndReason {
+        tracing::debug!(?left, "client left");
+        match left {
+            Err(russh::Error::Join(_)) => EndReason::GatewayFault,
+            _ if self.valve.limit_was_broken() => EndReason::LimitBroken,
+            _ if self.session().is_some_and(|session| session.target.is_departed()) => EndReason::TargetLeft,
+            _ => EndReason::ClientLeft,
         }
     }
 
@@ -365,14 +381,6 @@ fn sign(valve: &Valve) -> Sign {
         (true, _) => Sign::Heard,
         (false, true) => Sign::NotListening,
         (false, false) => Sign::Silence,
-    }
-}
-
-/// A client that hangs up is no fault; a task that panicked is.
-fn how_it_left(left: &Result<(), russh::Error>) -> EndReason {
-    match left {
-        Err(russh::Error::Join(_)) => EndReason::GatewayFault,
-        _ => EndReason::ClientLeft,
     }
 }
 
@@ -565,7 +573,7 @@ impl<G: Gate> Client<G> {
         if let Some(open) = self.channels.get(&channel) {
             if open.wishes.len() >= MAX_WISHES {
                 tracing::warn!(source = %self.source, "a client flooded a channel with requests");
-                self.valve.cut();
+                self.valve.forbid();
             }
             open.wishes.push(wish);
         }
@@ -702,6 +710,10 @@ impl<G: Gate> server::Handler for Client<G> {
         if let Some(open) = self.channels.get(&channel) {
             open.up.push(Up::Data(data.to_vec()));
         }
+        if self.valve.waiting() > MAX_WAITING + self.channels.len() * WIDEST_WINDOW as usize {
+            tracing::warn!(source = %self.source, "a client ignored its windows");
+            self.valve.forbid();
+        }
         Ok(())
     }
 
@@ -711,7 +723,7 @@ impl<G: Gate> server::Handler for Client<G> {
             return CRUMB_WINDOW;
         }
         let channels = u32::try_from(self.channels.len().max(1)).unwrap_or(u32::MAX);
-        (WINDOW / channels).max(LEAST_WINDOW)
+        (WIDEST_WINDOW / channels).max(LEAST_WINDOW)
     }
 
     async fn channel_eof(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {

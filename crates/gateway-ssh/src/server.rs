@@ -21,8 +21,9 @@ use crate::gate::Gate;
 use crate::sessions::Sessions;
 use crate::tape::{Deck, Tapes};
 
-/// Window of a channel, both legs; what a peer may send that nobody has taken yet.
-pub(crate) const WINDOW: u32 = 2 << 20;
+/// First window of a channel, both legs. While new keys are agreed upon at our wish, russh takes no more than twice this from a peer and then
+/// hangs up, so it is not small, and [`Settings::rekey_bytes`] is large.
+pub(crate) const WINDOW: u32 = 1 << 20;
 /// Largest channel packet, both legs; russh refuses more.
 pub(crate) const MAX_PACKET: u32 = 65_535;
 /// Commands between a session's tasks and russh's loop; each may hold a packet.
@@ -50,7 +51,9 @@ pub struct Settings {
     pub keepalive_max: u32,
     /// How long a channel that is not read may hold up the others of its connection.
     pub sibling_patience: Duration,
-    /// Keys are exchanged anew after so many bytes or this time.
+    /// At our wish keys are exchanged anew after so many bytes or this time. Peers wish it earlier (OpenSSH by bytes and packets). Three and
+    /// more full streams of one connection at that very moment exceed what russh then takes, and end the connection; hence rarely. No packet
+    /// counts less than ten bytes, so that far fewer than 2^32 packets pass under one key.
     pub rekey_bytes: usize,
     pub rekey_after: Duration,
     /// Threads that carry connections, and threads that write recordings.
@@ -74,8 +77,8 @@ impl Settings {
             keepalive: Duration::from_secs(15),
             keepalive_max: 3,
             sibling_patience: Duration::from_secs(30),
-            rekey_bytes: 1 << 30,
-            rekey_after: Duration::from_secs(3600),
+            rekey_bytes: 16 << 30,
+            rekey_after: Duration::from_secs(24 * 3600),
             threads: thread::available_parallelism().map_or(2, usize::from).min(16),
             tape_threads: 2,
         }
@@ -155,6 +158,14 @@ pub(crate) fn preferred(ciphers: &'static [cipher::Name]) -> Preferred {
     }
 }
 
+pub(crate) fn rekey_limits(settings: &Settings) -> RekeyLimits {
+    RekeyLimits {
+        rekey_write_limit: settings.rekey_bytes,
+        rekey_read_limit: settings.rekey_bytes,
+        rekey_time_limit: settings.rekey_after,
+    }
+}
+
 fn server_config(settings: &Settings) -> Config {
     Config {
         server_id: SshId::Standard("SSH-2.0-Sekimori".into()),
@@ -163,7 +174,7 @@ fn server_config(settings: &Settings) -> Config {
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: settings.host_keys.clone(),
         certificates: settings.host_certificates.clone(),
-        limits: RekeyLimits::new(settings.rekey_bytes, settings.rekey_bytes, settings.rekey_after),
+        limits: rekey_limits(settings),
         window_size: WINDOW,
         maximum_packet_size: MAX_PACKET,
         channel_buffer_size: 1,

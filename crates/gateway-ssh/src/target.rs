@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use russh::client::{self, AuthResult, Msg, Session};
 use russh::keys::{Certificate, PrivateKey, PublicKeyOrCertificate};
-use russh::{Channel, ChannelId, ChannelWriteHalf, Disconnect, Limits as RekeyLimits, Sig, SshId};
+use russh::{Channel, ChannelId, ChannelWriteHalf, Disconnect, Sig, SshId};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use crate::authorise::{Ask, Terms, Verdict, authorise};
 use crate::gate::Approach;
 use crate::inbox::{Event, Inbox, join_small};
 use crate::key::PublicKey;
-use crate::server::{MAX_PACKET, Settings, TaskGuard, WINDOW, preferred, socket_options};
+use crate::server::{MAX_PACKET, Settings, TaskGuard, WINDOW, preferred, rekey_limits, socket_options};
 use crate::valve::{Paced, Valve, WhenFull};
 
 /// Dialling and key exchange together may take this long; logging in the same again.
@@ -508,8 +508,8 @@ fn client_config(approach: &Approach, settings: &Settings) -> client::Config {
     }
     client::Config {
         client_id: SshId::Standard("SSH-2.0-Sekimori".into()),
-        limits: RekeyLimits::new(settings.rekey_bytes, settings.rekey_bytes, settings.rekey_after),
-        window_size: WINDOW,
+        limits: rekey_limits(settings),
+        window_size: 2 * WINDOW,
         maximum_packet_size: MAX_PACKET,
         channel_buffer_size: 1,
         preferred,

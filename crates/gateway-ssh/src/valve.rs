@@ -23,8 +23,6 @@ use tokio::time::Sleep;
 pub(crate) const MARK: usize = 1 << 20;
 /// A held leg is read again below this.
 const LOW: usize = MARK / 2;
-/// Above this nothing is read at all, whatever the leg; only a client that ignores its windows, or opens many channels to fill them, gets here.
-pub(crate) const HARD: usize = 6 << 20;
 /// A read that brings less than this is a crumb.
 const CRUMB: usize = 1024;
 const FIRST_NAP: Duration = Duration::from_millis(2);
@@ -49,6 +47,7 @@ pub(crate) struct Valve {
     waiting: AtomicUsize,
     held: AtomicBool,
     cut: AtomicBool,
+    limit_broken: AtomicBool,
     heard: AtomicBool,
     reader: Mutex<Option<Waker>>,
 }
@@ -60,6 +59,7 @@ impl Valve {
             waiting: AtomicUsize::new(0),
             held: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            limit_broken: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             reader: Mutex::new(None),
         })
@@ -102,6 +102,16 @@ impl Valve {
         self.wake();
     }
 
+    /// Cuts the connection of a peer that broke a limit.
+    pub(crate) fn forbid(&self) {
+        self.limit_broken.store(true, Ordering::Release);
+        self.cut();
+    }
+
+    pub(crate) fn limit_was_broken(&self) -> bool {
+        self.limit_broken.load(Ordering::Acquire)
+    }
+
     fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
     }
@@ -111,8 +121,7 @@ impl Valve {
         let full = match self.when_full {
             WhenFull::Hold if self.is_held() => waiting >= LOW,
             WhenFull::Hold => waiting >= MARK,
-            WhenFull::Trickle if self.is_held() => waiting >= HARD - MARK,
-            WhenFull::Trickle => waiting >= HARD,
+            WhenFull::Trickle => false,
         };
         self.held.store(full, Ordering::Release);
         !full
@@ -277,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trickling_leg_reads_on_until_the_hard_limit() {
+    async fn a_trickling_leg_reads_on_slowly_however_much_waits() {
         let (mut paced, valve, mut peer) = pair(WhenFull::Trickle).await;
         valve.add(MARK + 5);
         for _ in 0..5 {
@@ -285,9 +294,7 @@ mod tests {
             assert_eq!(paced.read_u8().await.unwrap(), b'x');
         }
         assert!(paced.next_nap > FIRST_NAP, "crumbs are read slowly");
-        valve.add(HARD);
-        peer.write_all(b"x").await.unwrap();
-        assert!(reads_nothing(&mut paced).await);
+        assert!(!valve.is_held());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use channel::keeper::KeeperRefusal;
+use domain::decide::LONGEST_CERTIFICATE;
 use domain::motion::Principal;
 use domain::{Timestamp, Window};
 use ledger::{NoteSigner, VerifierKey};
@@ -31,11 +32,12 @@ pub(crate) struct Seconds {
 }
 
 impl Seconds {
-    /// `window` without its last fraction of a second, if it holds `now` even so.
+    /// `window` without its last fraction of a second, if it holds `now` even so and ends soon enough after.
     pub(crate) fn within(window: &Window, now: Timestamp) -> Result<Self, KeeperRefusal> {
         let (after, before) = (window.from().seconds(), window.until().seconds());
-        if !(after..before).contains(&now.seconds()) {
-            let why = format!("the certificate would be valid from {} until {}, it is {now}", window.from(), window.until());
+        if !(after..before).contains(&now.seconds()) || window.until() > now.plus(LONGEST_CERTIFICATE) {
+            let why =
+                format!("the certificate would be valid from {} until {}, it is {now}", window.from(), window.until());
             return Err(KeeperRefusal::NotStanding { why });
         }
         let unsigned = |seconds| u64::try_from(seconds).expect("timestamps are later than 1970");

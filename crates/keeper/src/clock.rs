@@ -24,7 +24,10 @@ pub struct WallClock;
 
 impl Clock for WallClock {
     fn now(&self) -> Result<Timestamp, TimeError> {
-        #[expect(clippy::disallowed_methods, reason = "the keeper judges windows by a clock that the engine does not hold")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the keeper judges windows by a clock that the engine does not hold"
+        )]
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| TimeError::OutOfRange)?;
         let micros = i64::try_from(since.as_micros()).map_err(|_| TimeError::OutOfRange)?;
         Timestamp::from_micros(micros)

@@ -1,10 +1,12 @@
 //! What the keeper believes of a ledger it never sees whole: heads that extend the last, entries that stand under them, and
 //! the state that those few entries make when every signature and rule is checked.
 
-use channel::keeper::{Extension, KeeperRefusal, PassageOrder};
+use std::collections::HashMap;
+
+use channel::keeper::{Extension, KeeperRefusal};
 use domain::decide::judge;
 use domain::{Entry, State};
-use ledger::{InclusionProof, MultiProof, TreeHead, leaf_hash};
+use ledger::{Hash, InclusionProof, MultiProof, TreeHead, leaf_hash};
 use tegata::{Tegata, VerifiedTegata, signatures};
 
 use crate::founded::Founded;
@@ -65,16 +67,64 @@ pub(crate) fn replayed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Resu
     Ok(state)
 }
 
-/// Verifies a passage's tegata under `head`.
+/// Histories that were verified before: many passages rest on one grant, and its history does not change. Where it stands in
+/// the ledger is verified each time.
 #[derive(Debug, Default)]
-pub(crate) struct Proofs;
+pub(crate) struct Proofs {
+    known: HashMap<Hash, Known>,
+    /// Counts what was asked, so that the history unused for longest can go first.
+    asked: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    verified: VerifiedTegata,
+    used: u64,
+}
+
+/// Verified histories kept; one is some dozen kilobytes.
+const MOST_KNOWN: usize = 256;
 
 impl Proofs {
-    pub(crate) fn verified(&mut self, order: &PassageOrder, head: &TreeHead, founded: &Founded) -> Result<VerifiedTegata, KeeperRefusal> {
-        well_formed(&order.tegata)?;
-        founded_by(&order.tegata.entries, founded)?;
-        order.tegata.verify_under(head, &founded.trust).map_err(|fault| KeeperRefusal::NoProof { why: fault.to_string() })
+    /// The tegata of a passage, verified under `head`.
+    pub(crate) fn verified(
+        &mut self,
+        tegata: &Tegata,
+        head: &TreeHead,
+        founded: &Founded,
+    ) -> Result<&VerifiedTegata, KeeperRefusal> {
+        well_formed(tegata)?;
+        founded_by(&tegata.entries, founded)?;
+        let leaves: Vec<Hash> = tegata.entries.iter().map(|entry| leaf_hash(entry.as_bytes())).collect();
+        tegata.proof.verify(&leaves, head).map_err(|error| KeeperRefusal::NoProof { why: error.to_string() })?;
+        let history = history_of(tegata, &leaves);
+        if !self.known.contains_key(&history) {
+            let verified = tegata.verify_under(head, &founded.trust);
+            self.keep(history, verified.map_err(|fault| KeeperRefusal::NoProof { why: fault.to_string() })?);
+        }
+        self.asked += 1;
+        let known = self.known.get_mut(&history).expect("it was known or has just been kept");
+        known.used = self.asked;
+        Ok(&known.verified)
     }
+
+    fn keep(&mut self, history: Hash, verified: VerifiedTegata) {
+        if self.known.len() >= MOST_KNOWN {
+            let oldest = self.known.iter().min_by_key(|(_, known)| known.used).map(|(history, _)| *history);
+            oldest.and_then(|oldest| self.known.remove(&oldest));
+        }
+        self.known.insert(history, Known { verified, used: self.asked });
+    }
+}
+
+/// INVARIANT: names everything that replaying a tegata depends on: the grant, and each entry with its place.
+fn history_of(tegata: &Tegata, leaves: &[Hash]) -> Hash {
+    let mut named = tegata.grant.bytes().to_vec();
+    for (leaf, place) in leaves.iter().zip(&tegata.proof.indices) {
+        named.extend_from_slice(&place.to_be_bytes());
+        named.extend_from_slice(leaf.as_bytes());
+    }
+    Hash::of(&named)
 }
 
 /// The limits of the file hold for the order as well, and there is nothing in it that nobody looks at.

@@ -112,7 +112,8 @@ impl KeySet {
 
     #[must_use]
     pub fn public(&self) -> PublicKeys {
-        let reading = SuiteKey::new(&self.reading.sealing_key().to_bytes()).expect("a sealing key has about 1,200 bytes");
+        let reading =
+            SuiteKey::new(&self.reading.sealing_key().to_bytes()).expect("a sealing key has about 1,200 bytes");
         PublicKeys { log: self.log.signer.public_key().clone(), ca: self.ca.signer.public_key().clone(), reading }
     }
 
@@ -208,7 +209,8 @@ impl KeyFile {
         let keys = match self.sealed {
             None => KeySet::from_body(body),
             Some(rounds) => {
-                let passphrase = passphrase.ok_or_else(|| KeyFileError::PassphraseNeeded { path: self.path.clone() })?;
+                let passphrase =
+                    passphrase.ok_or_else(|| KeyFileError::PassphraseNeeded { path: self.path.clone() })?;
                 let key = key_of(passphrase, rounds, salt_of(head));
                 let wrong = |_| KeyFileError::WrongPassphrase { path: self.path.clone() };
                 KeySet::from_body(key.open(head, body).map_err(wrong)?.expose())

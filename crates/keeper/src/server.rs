@@ -16,7 +16,7 @@ use crate::{Clock, Keeper};
 
 /// A greeting, a question or an answer passes within this time once its first byte did. Between questions an engine may be
 /// silent as long as it likes.
-pub const FRAME_TIME: Duration = Duration::from_secs(10);
+pub const FRAME_TIME: Duration = Duration::from_secs(5);
 
 /// Why a peer was not spoken to.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,10 @@ fn deadline() -> Instant {
 }
 
 fn now() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "how long a frame may take is measured here and decides nothing else")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a frame may take is measured here and decides nothing else"
+    )]
     Instant::now()
 }
 

@@ -29,14 +29,6 @@ impl Anchor {
         self.plain_bytes += plain_bytes as u64;
         self.file_bytes += chunk.len() as u64;
     }
-
-    /// The recording's entry in a Merkle root over all live recordings, to be hashed as a leaf with `ledger::leaf_hash`:
-    /// `sekimori/recording/leaf/v1` ‖ header hash ‖ u64be chunks ‖ chain.
-    #[must_use]
-    pub fn leaf(&self, header: &Hash) -> Vec<u8> {
-        [b"sekimori/recording/leaf/v1".as_slice(), header.as_bytes(), &self.chunks.to_be_bytes(), self.chain.as_bytes()]
-            .concat()
-    }
 }
 
 fn link(previous: &Hash, chunk: &[u8]) -> Hash {
@@ -58,6 +50,5 @@ mod tests {
         anchor.extend(b"chunk", 3);
         let expected = Hash::of(&[b"sekimori/recording/chain/v1".as_slice(), header.as_bytes(), b"chunk"].concat());
         assert_eq!(anchor, Anchor { chunks: 1, chain: expected, plain_bytes: 3, file_bytes: 105 });
-        assert_eq!(anchor.leaf(&header).len(), 26 + 32 + 8 + 32);
     }
 }

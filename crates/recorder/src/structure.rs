@@ -20,6 +20,12 @@ pub struct Point {
     pub chain: Hash,
 }
 
+impl From<Anchor> for Point {
+    fn from(anchor: Anchor) -> Self {
+        Self { chunks: anchor.chunks, chain: anchor.chain }
+    }
+}
+
 /// What the chunks of a recording amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Structure {

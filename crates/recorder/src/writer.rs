@@ -28,6 +28,8 @@ pub const CHUNK_AGE: Duration = Duration::from_secs(1);
 
 /// The most bytes of one frame that fit into an empty chunk.
 const MAX_PIECE: usize = MAX_CHUNK - MAX_BASE - MAX_FRAME_HEAD;
+/// A session that fills this much of a chunk will fill the rest.
+const BUSY_BUFFER: usize = 32 * 1024;
 /// An idle session keeps no more buffer than this.
 const IDLE_BUFFER: usize = 4 * 1024;
 
@@ -316,7 +318,16 @@ impl Writer {
         Ok(())
     }
 
+    /// Grows like any buffer while little flows, and to one chunk at once, no further, when much does.
+    fn make_room(&mut self, len: usize) {
+        let needed = self.plain.len() + MAX_BASE + MAX_FRAME_HEAD + len;
+        if needed > self.plain.capacity() && needed > BUSY_BUFFER {
+            self.plain.reserve_exact(MAX_CHUNK - self.plain.len());
+        }
+    }
+
     fn put(&mut self, at_us: u64, kind: Kind, part: Part, direction: Direction, channel: u32, bytes: &[u8]) {
+        self.make_room(bytes.len());
         if self.plain.is_empty() {
             put_varint(&mut self.plain, at_us);
             self.chunk_began = Duration::from_micros(at_us);

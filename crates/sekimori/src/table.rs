@@ -22,6 +22,10 @@ impl Table {
         self.rows.push(cells.into_iter().map(flat).collect());
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The lines, without a last line end. `width`: columns of the terminal; without one nothing is cut.
     pub(crate) fn render(&self, width: Option<usize>) -> String {
         let mut widths = self.natural_widths();

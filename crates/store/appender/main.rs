@@ -1,5 +1,5 @@
 //! Follows the tests' plan from wherever the ledger stands, and says what was acknowledged, a line each, as soon as it
-//! was: `store-appender DIR BATCHES WAL_PAGES INDEX_EVERY`.
+//! was: `store-appender DIR BATCHES WAL_PAGES INDEX_EVERY close|crash`. At the end it closes the ledger or just leaves.
 #![expect(clippy::print_stdout, reason = "its lines are what the tests hold it to")]
 
 #[path = "../tests/plan/mod.rs"]
@@ -12,13 +12,13 @@ use store::{Beside, Options, Store, StoreError};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [dir, batches, wal_pages, index_every] = &arguments[..] else {
-        return Err("usage: store-appender DIR BATCHES WAL_PAGES INDEX_EVERY".into());
+    let [dir, batches, wal_pages, index_every, end] = &arguments[..] else {
+        return Err("usage: store-appender DIR BATCHES WAL_PAGES INDEX_EVERY close|crash".into());
     };
     let options = Options { wal_pages: wal_pages.parse()?, max_pages: None, index_every: index_every.parse()? };
     let mut left: u32 = batches.parse()?;
     while left > 0 {
-        match follow(dir, &options, &mut left) {
+        match follow(dir, &options, &mut left, end) {
             Ok(()) => {}
             // The disk failed: as the engine would, open again and see what is there.
             Err(error) => {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn follow(dir: &str, options: &Options, left: &mut u32) -> Result<(), StoreError> {
+fn follow(dir: &str, options: &Options, left: &mut u32, end: &str) -> Result<(), StoreError> {
     let (mut store, _) = Store::open_with(dir, options)?;
     let size = store.head().size();
     println!("opened {size}");
@@ -39,7 +39,15 @@ fn follow(dir: &str, options: &Options, left: &mut u32) -> Result<(), StoreError
         perform(&mut store, &batch)?;
         *left -= 1;
     }
-    Ok(())
+    match end {
+        "close" => Ok(()),
+        _ => leave_without_closing(),
+    }
+}
+
+#[expect(clippy::exit, reason = "nothing may run after it, as in a crash")]
+fn leave_without_closing() -> Result<(), StoreError> {
+    std::process::exit(0)
 }
 
 fn perform(store: &mut Store, batch: &Batch) -> Result<(), StoreError> {

@@ -72,7 +72,12 @@ impl Made {
 
     fn entry(&self) -> NewEntry<'_> {
         let kind = KINDS[self.seq as usize % KINDS.len()];
-        NewEntry { bytes: &self.bytes, time_us: self.seq as i64, kind, subjects: &self.subjects[..std::env::args().nth(2).map_or(2, |n| n.parse().unwrap())] }
+        NewEntry {
+            bytes: &self.bytes,
+            time_us: self.seq as i64,
+            kind,
+            subjects: &self.subjects[..std::env::args().nth(2).map_or(2, |n| n.parse().unwrap())],
+        }
     }
 }
 

@@ -75,12 +75,7 @@ impl Store {
     /// [`StoreError::HeadMoved`]; [`StoreError::TooLarge`], [`StoreError::TooSmall`] (a batch without entries, an
     /// empty label), [`StoreError::TimeWentBack`], [`StoreError::BlobTaken`]; [`StoreError::Full`],
     /// [`StoreError::Sql`], [`StoreError::Unsure`], [`StoreError::Poisoned`].
-    pub fn append(
-        &mut self,
-        expected_head: u64,
-        entries: &[NewEntry<'_>],
-        beside: &[Beside<'_>],
-    ) -> Result<Appended> {
+    pub fn append(&mut self, expected_head: u64, entries: &[NewEntry<'_>], beside: &[Beside<'_>]) -> Result<Appended> {
         if expected_head != self.head.size() {
             return Err(StoreError::HeadMoved { expected: expected_head, actual: self.head.size() });
         }
@@ -165,9 +160,9 @@ pub(crate) fn at_most(what: &'static str, len: usize, max: usize) -> Result<()> 
 }
 
 fn insert_entries(transaction: &mut Transaction<'_>, grown: &Grown, entries: &[NewEntry<'_>]) -> Result<()> {
-    let mut insert = transaction
-        .connection
-        .prepare_cached("INSERT INTO entry (seq, time_us, kind, nodes, subjects, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut insert = transaction.connection.prepare_cached(
+        "INSERT INTO entry (seq, time_us, kind, nodes, subjects, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
     for ((seq, entry), nodes) in (grown.first..).zip(entries).zip(&grown.nodes) {
         let kind = kind_id(transaction, entry.kind)?;
         insert.execute((to_sql(seq), entry.time_us, kind, nodes, subjects::encode(entry.subjects), entry.bytes))?;

@@ -73,8 +73,8 @@ impl Reader {
     /// Those of any read.
     pub fn blob(&self, key: &BlobKey) -> Result<Option<Blob>> {
         self.with(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT erased, CASE erased WHEN 0 THEN bytes END FROM blob WHERE key = ?1")?;
+            let mut select = connection
+                .prepare_cached("SELECT erased, CASE erased WHEN 0 THEN bytes END FROM blob WHERE key = ?1")?;
             let found = select.query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             Ok(found.map(|found| match found {
                 (false, Some(bytes)) => Blob::Sealed(bytes),

@@ -78,7 +78,9 @@ pub(crate) fn parse(size: u64, note: &[u8]) -> Result<SignedCheckpoint> {
 fn refuse_older(connection: &Connection, size: u64) -> Result<()> {
     let latest: Option<i64> = connection.query_row("SELECT max(size) FROM checkpoint", [], |row| row.get(0))?;
     match latest.map(from_sql).transpose()? {
-        Some(latest) if size < latest && !is_kept(connection, size)? => Err(StoreError::CheckpointBehind { size, latest }),
+        Some(latest) if size < latest && !is_kept(connection, size)? => {
+            Err(StoreError::CheckpointBehind { size, latest })
+        }
         _ => Ok(()),
     }
 }

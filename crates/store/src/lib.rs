@@ -24,7 +24,9 @@ mod store;
 mod subjects;
 mod verify;
 
-pub use append::{Appended, Beside, MAX_BATCH, MAX_BATCH_BYTES, MAX_BLOB, MAX_ENTRY, MAX_LABEL, MAX_SUBJECTS, NewEntry};
+pub use append::{
+    Appended, Beside, MAX_BATCH, MAX_BATCH_BYTES, MAX_BLOB, MAX_ENTRY, MAX_LABEL, MAX_SUBJECTS, NewEntry,
+};
 pub use blobs::{Blob, BlobInfo, Erasure};
 pub use checkpoints::KEEP_NEWEST;
 pub use error::{Fault, StoreError};

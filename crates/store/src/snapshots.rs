@@ -127,7 +127,8 @@ impl Snapshots {
 
     /// Sizes of the snapshots of a fold version, largest first.
     fn sizes(&self, fold_version: u32) -> Result<Vec<u64>> {
-        let listed = fs::read_dir(&self.dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(at(&self.dir))?;
+        let listed =
+            fs::read_dir(&self.dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(at(&self.dir))?;
         let names = listed.iter().map(fs::DirEntry::file_name);
         let mut sizes: Vec<u64> = names.filter_map(|name| size_in_name(name.to_str()?, fold_version)).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));

@@ -141,7 +141,8 @@ impl Store {
             return Err(StoreError::Poisoned);
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut transaction = Transaction { connection: &self.connection, kinds: &mut self.kinds, recent: &self.recent };
+        let mut transaction =
+            Transaction { connection: &self.connection, kinds: &mut self.kinds, recent: &self.recent };
         let failure = match write(&mut transaction) {
             Ok(done) => match self.commit() {
                 Ok(()) => return Ok(done),
@@ -263,8 +264,8 @@ fn first_missing(connection: &Connection, size: u64) -> Result<Option<StoreError
 
 fn check_tail(connection: &Connection, head: &Head) -> Result<()> {
     let (size, mut last_time) = (head.size(), None);
-    let mut select =
-        connection.prepare("SELECT seq, substr(nodes, 1, 32), bytes, time_us FROM entry WHERE seq >= ?1 ORDER BY seq")?;
+    let mut select = connection
+        .prepare("SELECT seq, substr(nodes, 1, 32), bytes, time_us FROM entry WHERE seq >= ?1 ORDER BY seq")?;
     let mut rows = select.query([to_sql(size.saturating_sub(CHECKED_ON_OPEN))])?;
     let mut expected = size.saturating_sub(CHECKED_ON_OPEN);
     while let Some(row) = rows.next()? {

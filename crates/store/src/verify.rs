@@ -79,9 +79,8 @@ impl Walk {
     }
 
     fn over(&mut self, connection: &Connection, page: Range<u64>) -> Result<()> {
-        let mut select = connection.prepare_cached(
-            "SELECT seq, time_us, nodes, bytes FROM entry WHERE seq >= ?1 AND seq < ?2 ORDER BY seq",
-        )?;
+        let mut select = connection
+            .prepare_cached("SELECT seq, time_us, nodes, bytes FROM entry WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
         let mut rows = select.query((to_sql(page.start), to_sql(page.end)))?;
         while let Some(row) = rows.next().map_err(|error| self.unreadable(error))? {
             self.step(row)?;

@@ -14,7 +14,7 @@ use domain::event::{
     Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, Founder, Founding, GrantMade, MotionCarried, MotionFiled,
     OriginName, RecoverySetup, RecoveryStarted, RequestFiled, SessionOpened,
 };
-use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Principal};
+use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Errands, Principal};
 use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy, RecordInput, Rule, Selector};
 use domain::statement::{
@@ -377,7 +377,8 @@ impl<P: Pen> World<P> {
         let host_key = self.new_key(u32::MAX);
         let host_keys = BTreeSet::from([self.pen.public(host_key)]);
         let address = self.dice.commit();
-        let act = Act::TargetAdd { target, label: label(name), zone: label(zone), tier, address, host_keys, errands: BTreeSet::from([ErrandKind::Probe]) };
+        let errands = Errands { kinds: BTreeSet::from([ErrandKind::Probe]), login: label("sekimori") };
+        let act = Act::TargetAdd { target, label: label(name), zone: label(zone), tier, address, host_keys, errands };
         (act, target)
     }
 

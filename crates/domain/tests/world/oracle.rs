@@ -235,7 +235,8 @@ impl Oracle {
             Event::MotionFiled(filed) => {
                 let timeless = matches!(filed.fields.act, Act::ClockConfirm { .. });
                 self.signed(entry, &filed.signed, &filed.fields.proposer, json(&filed.fields), timeless)?;
-                must(!self.motions.contains_key(&filed.fields.motion), "a pending motion was altered")?;
+                let pending = self.motions.get(&filed.fields.motion).is_some_and(|old| at.micros() < old.at.micros() + 7 * 24 * 60 * MINUTE);
+                must(!pending, "a pending motion was altered")?;
                 self.two_person_signer(&filed.signed.key, &filed.fields.act)
             }
             Event::MotionCarried(carried) => {
@@ -413,7 +414,7 @@ impl Oracle {
         let (holder, holder_kind) = known(self.personas.get(&fields.beneficiary), "the beneficiary")?;
         must(*holder_kind == PersonaKind::Admin, "a research persona would hold privilege")?;
         must(self.active(holder), "someone frozen or gone would hold privilege")?;
-        must(!self.requests.contains_key(&fields.request), "a filed request was altered")?;
+        must(self.requests.get(&fields.request).is_none_or(|old| entry.time >= dies(old)), "a filed request was altered")?;
         must(!self.grants.values().any(|g| g.asked.filed.fields.request == fields.request && entry.time < g.asked.filed.fields.window.until()), "a granted request was filed again")?;
         let (_, longest, channels) = known(self.terms(filed), "a rule that permits")?;
         must(fields.window.until() > entry.time, "a request for the past")?;
@@ -481,7 +482,7 @@ impl Oracle {
         must(self.serials.insert(opened.serial), "a serial was used twice")?;
         must(opened.valid.until() <= fields.window.until(), "a certificate outlives its grant")?;
         must(opened.valid.until().micros() <= at.micros() + MINUTE, "a certificate lives too long")?;
-        must(!self.sessions.contains(&opened.session), "a session was opened twice")?;
+        must(!self.sessions.contains(&opened.session), "a live session was opened again")?;
         let offset = self.targets.get(&target).and_then(|(_, _, offset)| *offset);
         must(offset.is_some_and(|ms| ms.unsigned_abs() <= 30_000), "a passage to a target whose clock is unknown or far")?;
         let ready = self.keys.iter().filter(|(key, _)| !self.retired.contains(key)).filter_map(|(_, (persona, _))| self.personas.get(persona));
@@ -567,8 +568,8 @@ impl Oracle {
                 self.add_key(&fields.key, fields.persona);
             }
             Event::ClockDoubted(_) => self.doubt = true,
-            Event::SessionEnded(_)
-            | Event::RecordingAnchored(_)
+            Event::SessionEnded(ended) => drop(self.sessions.remove(&ended.session)),
+            Event::RecordingAnchored(_)
             | Event::RefusalRecorded(_)
             | Event::RefusalsOverflowed(_)
             | Event::SnapshotTaken(_)

@@ -183,25 +183,26 @@ fn a_silent_target_is_given_up() {
     world.is_quiet();
 }
 
-#[test]
-fn terminals_are_warned_and_their_programs_draw_again() {
+#[tokio::test(flavor = "multi_thread")]
+async fn terminals_are_warned_and_their_programs_draw_again() {
     let world = World::new();
     world.answers().ends_in = Duration::from_secs(62);
-    let script = "trap 'echo drawn' WINCH; stty rows 24; echo ready; while :; do sleep 0.1; done";
-    let mut ssh = world.ssh("root@db1");
-    let mut ssh = Tame(ssh.args(["-tt", script]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let handle = crate::hostile::log_in(&world).await;
+    let mut channel = handle.channel_open_session().await.unwrap();
+    channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
+    channel.exec(true, "trap 'stty size' WINCH; while :; do sleep 0.1; done").await.unwrap();
     let mut shown = Vec::new();
-    let mut output = ssh.0.stdout.take().unwrap();
-    let mut piece = [0; 256];
-    while !text(&shown).contains("drawn") {
-        let some = output.read(&mut piece).unwrap();
-        assert!(some > 0, "{}", text(&shown));
-        shown.extend_from_slice(&piece[..some]);
+    while !(text(&shown).contains("23 80") && text(&shown).contains("24 80")) {
+        match channel.wait().await {
+            Some(russh::ChannelMsg::Data { data }) => shown.extend_from_slice(&data),
+            Some(_) => {}
+            None => panic!("{}", text(&shown)),
+        }
     }
     let shown = text(&shown);
-    let (warned, drawn) = (shown.find("this session ends in 1 min").unwrap(), shown.find("drawn").unwrap());
+    let (warned, drawn) = (shown.find("this session ends in 1 min").unwrap(), shown.find("23 80").unwrap());
     assert!(warned < drawn, "{shown:?}");
-    drop(ssh);
+    drop((channel, handle));
     world.is_quiet();
     let notices = text(&world.recorded(Kind::Notice));
     assert!(notices.contains("\x1b7\x1b[999;1H"), "{notices:?}");

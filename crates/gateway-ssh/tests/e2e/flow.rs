@@ -166,6 +166,13 @@ fn every_one_of_many_downloads_ends() {
     world.is_quiet();
 }
 
+/// More than a mebibyte has passed, and nothing more in the time given.
+fn stands_still(millis: u64, passed: impl Fn() -> Option<u64>) -> bool {
+    let before = passed();
+    pause(millis);
+    before == passed() && before.is_some_and(|bytes| bytes > 1 << 20)
+}
+
 pub(crate) fn signal(pid: u32, name: &str) {
     crate::world::run(Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()));
 }
@@ -194,11 +201,7 @@ fn an_upload_nobody_reads_leaves_its_siblings_alone() {
     let _stalled = Tame(
         ssh().arg("sleep 1000").stdin(fs::File::open("/dev/zero").unwrap()).stderr(Stdio::null()).spawn().unwrap(),
     );
-    until("the upload has stalled", || {
-        let before = world.gateway.sessions().list()[0].bytes_in;
-        pause(700);
-        before > 1 << 20 && before == world.gateway.sessions().list()[0].bytes_in
-    });
+    until("the upload has stalled", || stands_still(700, || world.gateway.sessions().list().first().map(|s| s.bytes_in)));
     for n in 0..3 {
         assert_eq!(text(&ssh().arg(format!("echo {n}")).output().unwrap().stdout), format!("{n}\n"));
     }
@@ -210,11 +213,7 @@ fn a_download_nobody_reads_holds_its_siblings_up_for_a_bounded_time() {
     let world = World::with(|settings| settings.sibling_patience = std::time::Duration::from_secs(2), "");
     let (_master, ssh) = multiplexed(&world);
     let mut stalled = Tame(ssh().arg("cat /dev/zero").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-    until("the download has stalled", || {
-        let before = world.gateway.sessions().list()[0].bytes_out;
-        pause(500);
-        before > 1 << 20 && before == world.gateway.sessions().list()[0].bytes_out
-    });
+    until("the download has stalled", || stands_still(500, || world.gateway.sessions().list().first().map(|s| s.bytes_out)));
     assert_eq!(text(&ssh().arg("echo sibling").output().unwrap().stdout), "sibling\n");
     let mut output = stalled.0.stdout.take().unwrap();
     thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
@@ -224,8 +223,8 @@ fn a_download_nobody_reads_holds_its_siblings_up_for_a_bounded_time() {
 }
 
 #[test]
-fn several_transfers_at_once_over_one_connection_survive_new_keys() {
-    let world = World::with(|settings| settings.rekey_bytes = 4 << 20, "");
+fn several_transfers_at_once_over_one_connection_survive_the_targets_new_keys() {
+    let world = World::with(|_| {}, "RekeyLimit 4M");
     let (_master, ssh) = multiplexed(&world);
     let transfers: Vec<_> = (0..4)
         .map(|_| {

@@ -12,7 +12,9 @@ impl<C> Keeper<C> {
             return if known.entry == entry { Ok(Answer::Founded) } else { Err(KeeperRefusal::FoundedAlready) };
         }
         let founded = Founded::check(entry, &self.keys.public()).map_err(refusal)?;
-        self.memory.found(entry).map_err(|error: MemoryError| KeeperRefusal::CannotRemember { why: error.to_string() })?;
+        self.memory
+            .found(entry)
+            .map_err(|error: MemoryError| KeeperRefusal::CannotRemember { why: error.to_string() })?;
         self.founded = Some(founded);
         Ok(Answer::Founded)
     }

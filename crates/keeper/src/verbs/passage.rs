@@ -30,23 +30,16 @@ impl<C: crate::Clock> Keeper<C> {
         let opened = session_of(&entry)?;
         unused(opened.serial, last.serial)?;
         let founded = self.founded.as_ref().ok_or(KeeperRefusal::NotFounded)?;
-        let verified = self.proofs.verified(order, &head, founded)?;
+        let verified = self.proofs.verified(&order.tegata, &head, founded)?;
         let standing = verified.would_stand(now).map_err(not_standing)?;
+        fits(verified, &entry, opened, &standing)?;
         let valid = Seconds::within(&opened.valid, now)?;
-        fits(&verified, &entry, opened, &standing, now)?;
-        self.refuse_own_key(&opened.subject)?;
 
         self.remember(Last { head, serial: Some(opened.serial) })?;
         let note = self.sign_head(head)?;
         let order = certified(opened, &standing, valid, tegata_hash(&order.tegata, &note));
         let certificate = order.sign(&self.config, self.keys.ca())?;
         Ok(Answer::Certified { note, certificate })
-    }
-
-    /// A certificate for a key of ours would let whoever made it sign as us.
-    pub(super) fn refuse_own_key(&self, subject: &sshwire::PublicKey) -> Result<(), KeeperRefusal> {
-        let ours = self.keys.public();
-        if *subject == ours.log || *subject == ours.ca { Err(differs("the key to certify is the keeper's own")) } else { Ok(()) }
     }
 }
 
@@ -61,18 +54,19 @@ fn not_standing(refusal: Refusal) -> KeeperRefusal {
     KeeperRefusal::NotStanding { why: refusal.to_string() }
 }
 
+/// Judged at the entry's own time, as when it was written: by the keeper's clock a moment has passed since. That the moment
+/// was short is seen from the window, which must hold the keeper's own time.
 fn fits(
     verified: &VerifiedTegata,
     entry: &Entry,
     opened: &SessionOpened,
     standing: &Standing,
-    now: domain::Timestamp,
 ) -> Result<(), KeeperRefusal> {
     if !opened.principal.is_for_persons() {
         return Err(differs("its principal is not one for persons"));
     }
     let refused = |refusal: Refusal| differs(refusal.to_string());
-    passage_fits(verified.state(), opened, standing, entry.actor, now).map_err(refused)
+    passage_fits(verified.state(), opened, standing, entry.actor, entry.time).map_err(refused)
 }
 
 fn certified(opened: &SessionOpened, standing: &Standing, valid: Seconds, tegata: Hash) -> Order {

@@ -34,7 +34,13 @@ impl<C: crate::Clock> Keeper<C> {
         Ok(Answer::Resealed { sealed: resealed })
     }
 
-    fn resealed(&self, header: &Header, session: SessionId, permit: u64, to: &SealingKey) -> Result<Sealed, KeeperRefusal> {
+    fn resealed(
+        &self,
+        header: &Header,
+        session: SessionId,
+        permit: u64,
+        to: &SealingKey,
+    ) -> Result<Sealed, KeeperRefusal> {
         let context = sealing_context(header.origin(), header.session());
         let sealed = header.sealed_for_keeper().map_err(malformed)?;
         let opened = self.keys.reading().open(&context, &sealed).map_err(malformed)?;
@@ -75,7 +81,9 @@ fn permit_of<'a>(entries: &[&'a Entry], session: &SessionOpened) -> Result<(u64,
     let last = entries.last().ok_or_else(|| differs("there is no entry"))?;
     let Event::Deed(done) = &last.event else { return Err(differs("the last entry is not `replay.permitted`")) };
     match &done.fields.deed {
-        Deed::ReplayPermit { session: permitted, reader, .. } if *permitted == session.session => Ok((last.seq, reader)),
+        Deed::ReplayPermit { session: permitted, reader, .. } if *permitted == session.session => {
+            Ok((last.seq, reader))
+        }
         Deed::ReplayPermit { session: permitted, .. } => {
             Err(differs(format!("the permit is for `{permitted}`, the entry for `{}`", session.session)))
         }

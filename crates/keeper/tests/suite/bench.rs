@@ -1,6 +1,7 @@
 //! A keeper with its world, its directory and a clock that tests set; and what a refusal must leave untouched.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use channel::keeper::{Answer, Ask, KeeperRefusal, Status};
 use domain::time::TimeError;
 use domain::{Actor, GrantId, Timestamp};
-use keeper::{Clock, Config, Keeper, KeySet, Memory, MEMORY_FILE};
+use keeper::{Clock, Config, Keeper, KeySet, MEMORY_FILE, Memory};
 use ledger::{Hash, SignedCheckpoint, TreeHead};
 use sshwire::{Certificate, CertificateView};
 use tempfile::TempDir;
@@ -54,7 +55,7 @@ impl Bench {
     }
 
     pub(crate) fn unfounded(keys: KeySet, world: World, config: Config) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = private_dir();
         let clock = TestClock::at(world.now);
         let memory = Memory::open(dir.path()).unwrap();
         let keeper = Keeper::new(keys, memory, config, clock.clone()).unwrap();
@@ -91,7 +92,11 @@ impl Bench {
     }
 
     /// As `open`, with an entry that no honest engine writes.
-    pub(crate) fn open_forged(&mut self, grant: &GrantId, forge: impl FnOnce(&mut domain::event::SessionOpened)) -> u64 {
+    pub(crate) fn open_forged(
+        &mut self,
+        grant: &GrantId,
+        forge: impl FnOnce(&mut domain::event::SessionOpened),
+    ) -> u64 {
         let actor = self.world.operator.actor();
         self.open_forged_by(grant, actor, forge)
     }
@@ -137,7 +142,8 @@ impl Bench {
     pub(crate) fn refused(&mut self, ask: Ask) -> KeeperRefusal {
         let before = (self.status(), self.remembered());
         let answer = self.keeper.answer(ask);
-        assert_eq!((self.status(), self.remembered()), before, "a refusal left a trace");
+        let after = (self.status(), self.remembered());
+        assert!(after == before, "a trace was left by {answer:?}");
         match answer {
             Answer::Refused(refusal) => refusal,
             other => panic!("not refused: {other:?}"),
@@ -154,6 +160,11 @@ impl Bench {
     }
 }
 
+/// A directory for its owner alone, as the keeper wants one.
+pub(crate) fn private_dir() -> TempDir {
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+}
+
 /// What the system's own `ssh-keygen -L` reads in a certificate.
 pub(crate) fn listed(certificate: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -166,4 +177,12 @@ pub(crate) fn listed(certificate: &str) -> String {
 
 pub(crate) fn fork_of(head: TreeHead) -> Hash {
     Hash::of(head.root.as_bytes())
+}
+
+impl Bench {
+    /// As an engine that thinks that nothing was signed yet.
+    pub(crate) fn passage_from_scratch(&self, grant: &GrantId, opened: u64) -> Ask {
+        let nothing = TreeHead { size: 0, root: ledger::EMPTY_ROOT };
+        Ask::Passage(self.world.passage(grant, opened, nothing))
+    }
 }

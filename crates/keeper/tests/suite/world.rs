@@ -7,19 +7,19 @@ use channel::keeper::{ErrandOrder, Extension, PassageOrder, ReplayOrder};
 use domain::committed::{Committed, Text};
 use domain::decide::{Proposal, decide};
 use domain::event::{
-    DeedDone, Decided, ErrandOpened, Event, Filing, Founded, Founder, Founding, GrantMade, MotionCarried, MotionFiled,
+    Decided, DeedDone, ErrandOpened, Event, Filing, Founded, Founder, Founding, GrantMade, MotionCarried, MotionFiled,
     RecoverySetup, RequestFiled, SessionOpened,
 };
-use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Principal};
+use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Errands, Principal};
 use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy, RecordInput, Rule, Selector};
 use domain::statement::{
-    Decision, DecisionFields, Deed, DeedFields, MotionFields, Possession, PossessionFields, RequestFields, SecondFields, Signed,
-    Statement,
+    Decision, DecisionFields, Deed, DeedFields, MotionFields, Possession, PossessionFields, RequestFields,
+    SecondFields, Signed, Statement,
 };
 use domain::{
-    AccountId, Actor, Entry, ErrandId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RequestId, SessionId, State,
-    SuiteKey, TargetId, Timestamp, Window,
+    AccountId, Actor, Entry, ErrandId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RequestId, SessionId,
+    State, SuiteKey, TargetId, Timestamp, Window,
 };
 use keeper::PublicKeys;
 use ledger::{ConsistencyProof, Hash, InclusionProof, MemoryTree, MultiProof, TreeHead, leaf_hash};
@@ -171,7 +171,7 @@ impl World {
             tier: 0,
             address: committed("db1.shop.test:22"),
             host_keys: BTreeSet::from([host_key]),
-            errands: BTreeSet::from([ErrandKind::Probe]),
+            errands: Errands { kinds: BTreeSet::from([ErrandKind::Probe]), login: label("sekimori") },
         });
         self.carry(Act::AccountAdd {
             account: self.account,
@@ -186,7 +186,14 @@ impl World {
     pub(crate) fn add_person(&mut self, face: &Face) {
         let possession = self.possession(face);
         let (person, persona, key) = (face.person, face.persona, face.signer.public_key().clone());
-        self.carry(Act::PersonAdd { person, name: committed("a name"), persona, kind: PersonaKind::Admin, key, possession });
+        self.carry(Act::PersonAdd {
+            person,
+            name: committed("a name"),
+            persona,
+            kind: PersonaKind::Admin,
+            key,
+            possession,
+        });
     }
 
     pub(crate) fn add_persona(&mut self, face: &Face) {
@@ -418,13 +425,16 @@ impl World {
     }
 
     /// Founding, the reader's keys and membership, the session, the permit.
-    pub(crate) fn replay_order(&self, reader: &Face, opened: u64, permit: u64, header: &[u8], last: TreeHead) -> ReplayOrder {
-        let people = &self.state.people;
-        let mut seqs = BTreeSet::from([0, opened, permit]);
-        let mut add = |origin: &domain::state::Origin| seqs.extend([origin.filed, origin.carried]);
-        add(&people.persons[&reader.person].origin);
-        add(&people.personas[&reader.persona].origin);
-        people.groups.values().filter_map(|members| members.get(&reader.person)).for_each(&mut add);
+    pub(crate) fn replay_order(
+        &self,
+        reader: &Face,
+        opened: u64,
+        permit: u64,
+        header: &[u8],
+        last: TreeHead,
+    ) -> ReplayOrder {
+        let mut seqs = closure::of_reader(&self.state, &reader.signer.public_key().fingerprint());
+        seqs.extend([opened, permit]);
         let (proof, entries) = self.proof_of(&seqs);
         ReplayOrder { head: self.extension(last), entries, proof, header: header.to_vec() }
     }
@@ -439,7 +449,6 @@ impl World {
         self.entries[usize::try_from(seq).unwrap()].clone()
     }
 
-    /// Changes a request after it was signed, as a lying engine may, without its statement.
     pub(crate) fn permit(&mut self, reader: &Face, session: SessionId, to: SuiteKey) -> Event {
         let deed = Deed::ReplayPermit { session, purpose: committed("check of INC-7"), reader: to };
         self.deed(reader, deed)

@@ -65,7 +65,7 @@ fn a_live_recording_reads_as_cut_and_a_closed_one_as_closed() {
     let closed = writer.close(Duration::from_millis(1500)).unwrap();
     let (bytes, ending) = read();
     assert_eq!((bytes.as_slice(), ending), (b"hello world".as_slice(), Ending::Closed(closed.totals)));
-    let points = [anchor, closed.anchor].map(|a| recorder::Point { chunks: a.chunks, chain: a.chain });
+    let points = [anchor, closed.anchor].map(recorder::Point::from);
     let structure = recorder::structure_of(&path, &points).unwrap();
     assert_eq!((structure.state, structure.chunks), (State::Closed, 3));
     assert_eq!(structure.file_bytes, closed.anchor.file_bytes);
@@ -93,4 +93,14 @@ fn an_idle_session_keeps_little_memory() {
     let _status = writer.seal_due(Duration::from_secs(1)).unwrap();
     assert!(format!("{writer:?}").contains("buffered: 0"));
     assert!(size_of_val(&writer) < 2048, "{}", size_of_val(&writer));
+}
+
+/// A session's recorder moves between threads, and its syncs are waited for on others.
+#[test]
+fn writers_and_syncs_may_be_sent() {
+    fn sent<T: Send>() {}
+    sent::<recorder::Draft>();
+    sent::<recorder::Writer>();
+    sent::<recorder::PendingSync>();
+    sent::<Reader<std::fs::File>>();
 }

@@ -109,7 +109,7 @@ impl Made {
     }
 
     pub(crate) fn points(&self) -> Vec<recorder::Point> {
-        self.anchors.iter().map(|a| recorder::Point { chunks: a.chunks, chain: a.chain }).collect()
+        self.anchors.iter().copied().map(recorder::Point::from).collect()
     }
 }
 

@@ -6,5 +6,7 @@ mod damage;
 mod exports;
 mod failing_disk;
 mod files;
+mod forged;
+mod golden;
 mod made;
 mod round_trip;

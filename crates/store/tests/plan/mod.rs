@@ -141,8 +141,7 @@ pub(crate) const FOLD: u32 = 1;
 pub(crate) fn checkpoint(head: TreeHead) -> SignedCheckpoint {
     let origin = "ledger.example/test";
     let name: KeyName = origin.parse().expect("it is a name");
-    let checkpoint =
-        Checkpoint { origin: origin.parse().expect("it is an origin"), size: head.size, root: head.root };
+    let checkpoint = Checkpoint { origin: origin.parse().expect("it is an origin"), size: head.size, root: head.root };
     checkpoint.sign(&Ed25519Signer::from_seed(name, &[7; 32])).expect("the key is of that log")
 }
 

@@ -1,0 +1,4 @@
+//! The engine with a real keeper and store, asked over its sockets as the CLI and front would.
+
+mod passage;
+mod world;
