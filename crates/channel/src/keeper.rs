@@ -9,7 +9,6 @@ use tegata::Tegata;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "made once, sent, dropped")]
 pub enum Ask {
     /// Which head was signed last, and the public keys.
     Status,
@@ -28,13 +27,14 @@ pub enum Ask {
     Replay(ReplayOrder),
 }
 
-/// A head, and the proof that it extends the last signed one.
+/// A head, and the proof that it extends the last one that the keeper remembers: the last signed, or shown with a replay. The founding
+/// entry alone counts as the first, of size 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
     pub size: u64,
     pub root: Hash,
-    /// None only when nothing was signed yet, or the head is the last signed one.
+    /// None only when the head is the remembered one.
     pub consistency: Option<ConsistencyProof>,
 }
 
@@ -104,7 +104,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// Size and root of the last head signed.
+    /// Size and root of the last head remembered; none before the founding.
     pub last: Option<(u64, Hash)>,
     pub last_serial: Option<u64>,
     pub founded: bool,
@@ -142,7 +142,7 @@ impl Drop for DataKeyAnswer {
 pub enum KeeperRefusal {
     #[error("the head does not extend the last one signed (size {last}): {why}")]
     DoesNotExtend { last: u64, why: String },
-    #[error("the tegata does not verify: {why}")]
+    #[error("the proof does not hold: {why}")]
     NoProof { why: String },
     #[error("the entry does not say what is asked: {why}")]
     EntryDiffers { why: String },

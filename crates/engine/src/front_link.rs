@@ -230,12 +230,12 @@ impl Engine {
     }
 }
 
-/// The root over the recordings' points, in the order of their session ids. The chain binds the header, which the session's entry names.
+/// The root over the recordings' points (`spec/recording.md`, section 6), in the order of their session ids. The chain binds the header, which the session's entry names.
 fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
     let mut frontier = Frontier::new();
     for (session, anchor) in recordings {
-        let parts = [b"sekimori/recording/leaf/v1".as_slice(), session.bytes(), &anchor.chunks.to_be_bytes(), anchor.chain.as_bytes()];
-        frontier.append(ledger::leaf_hash(&parts.concat()));
+        let leaf = format!("{session} {} {}", anchor.chunks, anchor.chain);
+        frontier.append(ledger::leaf_hash(leaf.as_bytes()));
     }
     frontier.root()
 }

@@ -1,4 +1,5 @@
 //! The engine with a real keeper and store, asked over its sockets as the CLI and front would.
 
+mod clock;
 mod passage;
 mod world;

@@ -15,19 +15,21 @@ use ledger::Hash;
 use sshwire::SoftSigner;
 use tegata::{Tegata, Trust};
 
-use crate::world::{FakeFront, Someone, World, now, opening};
+use engine::clock::Clock;
 
-struct Scene {
-    world: World,
-    front: FakeFront,
-    founder: Someone,
-    other: Someone,
-    operator: Someone,
-    owner: Someone,
-    account: domain::AccountId,
+use crate::world::{FakeFront, Someone, World, opening};
+
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) front: FakeFront,
+    pub(crate) founder: Someone,
+    pub(crate) other: Someone,
+    pub(crate) operator: Someone,
+    pub(crate) owner: Someone,
+    pub(crate) account: domain::AccountId,
 }
 
-async fn scene() -> Scene {
+pub(crate) async fn scene() -> Scene {
     let (world, founder, other) = World::founded().await;
     let operator = world.add_person(&founder, &other, PersonaKind::Admin, &["operators"]).await;
     let owner = world.add_person(&founder, &other, PersonaKind::Admin, &["owners"]).await;
@@ -95,7 +97,7 @@ async fn revoking_kills_the_session_and_opens_nothing_more() {
     assert_eq!(killed, terms.session);
     assert_eq!(s.front.open(&s.operator).await.unwrap_err(), Refusal::GrantRevoked { grant });
     let anchor = Anchor { chunks: 1, chain: Hash::of(b"c") };
-    let fact = EndFact { session: terms.session, ending: SessionEnding::Revoked, ended: now(), anchor, complete: true, bytes: 10 };
+    let fact = EndFact { session: terms.session, ending: SessionEnding::Revoked, ended: s.world.clock.wall(), anchor, complete: true, bytes: 10 };
     assert!(matches!(s.front.ask(FrontAsk::Ended(fact.clone())).await, FrontAnswer::Noted));
     assert!(matches!(s.front.ask(FrontAsk::Ended(fact)).await, FrontAnswer::Noted), "said twice is known");
     assert!(s.world.engine.state().passage.sessions.is_empty());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use channel::api::{ApiAnswer, ApiAsk, Challenge, Opening, Query, Receipt, Submission, View};
@@ -14,18 +15,57 @@ use domain::event::{ErrandOutcome, Founded, Founder, Founding, RecoverySetup};
 use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Errands, Principal};
 use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy, RecordInput, Rule, Selector};
+use domain::time::TimeError;
 use domain::statement::{Decision, DecisionFields, Deed, DeedFields, HelloFields, MotionFields, Possession, PossessionFields, RequestFields, SecondFields, Signed, Statement};
 use domain::{AccountId, MotionId, Nonce, PersonId, PersonaId, Refusal, RequestId, SessionId, SuiteKey, TargetId, Timestamp, Window};
 use engine::clock::{Clock, SystemClock};
 use engine::{Config, Engine, Places, random};
 use envelope::Salt;
-use keeper::{KeySet, Keeper, Memory, Protection, WallClock};
+use keeper::{KeySet, Keeper, Memory, Protection};
 use ledger::Hash;
 use sshwire::{PublicKey, SoftSigner};
 use tempfile::TempDir;
 use tokio::net::{UnixListener, UnixStream};
 
+/// A clock that a test sets: real time, and what was added to wall and boot time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SetClock {
+    wall_s: Arc<AtomicI64>,
+    boot_s: Arc<AtomicI64>,
+}
+
+impl SetClock {
+    /// Time passes: wall and boot together.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.set_wall(seconds);
+        self.boot_s.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set_wall(&self, seconds: i64) {
+        self.wall_s.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn wall(&self) -> Timestamp {
+        let micros = SystemClock.wall().micros() + self.wall_s.load(Ordering::SeqCst) * 1_000_000;
+        Timestamp::from_micros(micros).unwrap()
+    }
+
+    fn boot(&self) -> Duration {
+        SystemClock.boot() + Duration::from_secs(u64::try_from(self.boot_s.load(Ordering::SeqCst)).unwrap())
+    }
+}
+
+impl keeper::Clock for SetClock {
+    fn now(&self) -> Result<Timestamp, TimeError> {
+        Ok(self.wall())
+    }
+}
+
 pub(crate) struct World {
+    pub(crate) clock: SetClock,
     pub(crate) dir: TempDir,
     pub(crate) engine: Arc<Engine>,
     pub(crate) origin: domain::event::OriginName,
@@ -62,9 +102,6 @@ pub(crate) fn opening<T: Text>(value: &str) -> (Committed<T>, Opening) {
     (Committed::from_hash(hash), Opening { kind: T::KIND.to_owned(), salt, value: value.to_owned() })
 }
 
-pub(crate) fn now() -> Timestamp {
-    SystemClock.wall()
-}
 
 impl World {
     /// Keeper and engine, founded by two persons.
@@ -75,10 +112,11 @@ impl World {
         let public = keys.public();
         std::fs::DirBuilder::new().mode(0o700).create(dir.path().join("keeper")).unwrap();
         keys.store(&dir.path().join("keeper"), Protection::Plain).unwrap();
-        start_keeper(dir.path());
+        let clock = SetClock::default();
+        start_keeper(dir.path(), clock.clone());
         let origin: domain::event::OriginName = "gate.example/test".parse().unwrap();
-        let (engine, serving) = start_engine(dir.path());
-        let world = Self { dir, engine, origin: origin.clone(), serving };
+        let (engine, serving) = start_engine(dir.path(), &clock);
+        let world = Self { clock, dir, engine, origin: origin.clone(), serving };
         let (one, two) = (Someone::new(), Someone::new());
         let named = |who: &Someone, name: &str| {
             let (committed, opening) = opening::<PersonName>(name);
@@ -87,7 +125,8 @@ impl World {
         let ((first, a), (second, b)) = (named(&one, "founder one"), named(&two, "founder two"));
         let recovery = RecoverySetup { key: SoftSigner::from_seed(&random::bytes()).public_key().clone(), shares: 5, threshold: 3, delay_s: 3600 };
         let reading_key = SuiteKey::new(public.reading.bytes()).unwrap();
-        let founding = Founding { origin, log_key: public.log.clone(), ca_key: public.ca.clone(), reading_key, recovery, founders: vec![first, second], created: now() };
+        let clock_now = world.clock.wall();
+        let founding = Founding { origin, log_key: public.log.clone(), ca_key: public.ca.clone(), reading_key, recovery, founders: vec![first, second], created: clock_now };
         let bytes = tegata::statement::founding_bytes(&founding);
         let signatures = [&one, &two].map(|who| who.signer.sshsig(Founding::NAME, &bytes)).to_vec();
         let mut anybody = Client::connect(&world).await;
@@ -108,7 +147,7 @@ impl World {
     }
 
     pub(crate) fn sign<S: Statement>(&self, who: &Someone, fields: &S) -> Signed {
-        let (nonce, expires) = (Nonce::from_random(random::bytes()), now().plus(Duration::from_secs(600)));
+        let (nonce, expires) = (Nonce::from_random(random::bytes()), self.clock.wall().plus(Duration::from_secs(600)));
         let bytes = tegata::statement::bytes(&self.origin, fields, nonce, expires);
         Signed { key: who.key().fingerprint(), nonce, expires, signature: who.signer.sshsig(S::NAME, &bytes) }
     }
@@ -162,7 +201,7 @@ impl World {
 
     pub(crate) async fn request(&self, who: &Someone, account: AccountId, purpose: &str) -> Result<(RequestId, Hash), Refusal> {
         let (committed, text) = opening::<Purpose>(purpose);
-        let from = now();
+        let from = self.clock.wall();
         let fields = RequestFields {
             request: RequestId::from_random(random::bytes()),
             requester: who.persona,
@@ -205,7 +244,7 @@ impl World {
         let path = self.dir.path().to_owned();
         drop(self.engine);
         for attempt in 0..200 {
-            match try_start_engine(&path) {
+            match try_start_engine(&path, &self.clock) {
                 Ok((engine, serving)) => {
                     self.engine = engine;
                     self.serving = serving;
@@ -219,26 +258,26 @@ impl World {
     }
 }
 
-fn start_keeper(dir: &std::path::Path) {
+fn start_keeper(dir: &std::path::Path, clock: SetClock) {
     let keys = keeper::KeyFile::read(&dir.join("keeper")).unwrap().open(None).unwrap();
     let memory = Memory::open(&dir.join("keeper")).unwrap();
-    let mut keeper = Keeper::new(keys, memory, keeper::Config::default(), WallClock).unwrap();
+    let mut keeper = Keeper::new(keys, memory, keeper::Config::default(), clock).unwrap();
     let listener = StdListener::bind(dir.join("keeper.sock")).unwrap();
     let uid = rustix::process::getuid().as_raw();
     std::thread::spawn(move || keeper::serve(&listener, &mut keeper, uid));
 }
 
-fn start_engine(dir: &std::path::Path) -> (Arc<Engine>, tokio::task::JoinHandle<()>) {
-    try_start_engine(dir).unwrap()
+fn start_engine(dir: &std::path::Path, clock: &SetClock) -> (Arc<Engine>, tokio::task::JoinHandle<()>) {
+    try_start_engine(dir, clock).unwrap()
 }
 
-fn try_start_engine(dir: &std::path::Path) -> Result<(Arc<Engine>, tokio::task::JoinHandle<()>), engine::StartError> {
+fn try_start_engine(dir: &std::path::Path, clock: &SetClock) -> Result<(Arc<Engine>, tokio::task::JoinHandle<()>), engine::StartError> {
     let recordings = dir.join("recordings");
     for sub in ["live", "closed"] {
         std::fs::create_dir_all(recordings.join(sub)).unwrap();
     }
     let config = Config { recordings, age_recipients: vec![], commands_a_second: 10_000.0, burst: 10_000.0 };
-    let engine = Engine::start(&Places { ledger: dir.join("ledger"), keeper_socket: dir.join("keeper.sock") }, config, Arc::new(SystemClock))?;
+    let engine = Engine::start(&Places { ledger: dir.join("ledger"), keeper_socket: dir.join("keeper.sock") }, config, Arc::new(clock.clone()))?;
     for name in ["api.sock", "front.sock"] {
         let _absent = std::fs::remove_file(dir.join(name));
     }

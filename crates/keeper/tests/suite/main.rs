@@ -1,4 +1,5 @@
 //! The keeper against small whole worlds: what a true ledger gets signed, and what every false one does not.
+#![expect(clippy::unwrap_used, reason = "an unwrap that fails is the test failing")]
 
 mod bench;
 mod errand;

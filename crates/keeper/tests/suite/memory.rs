@@ -1,7 +1,7 @@
 //! The memory across kills, power cuts, damage and a second keeper.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -173,9 +173,10 @@ fn start_victim(dir: &Path) -> Child {
 fn remember_until_killed(dir: &Path) {
     let mut memory = Memory::open(dir).unwrap();
     let begin = memory.last().unwrap().head.size;
-    println!();
+    let mut out = std::io::stdout();
+    writeln!(out).unwrap();
     for size in begin + 1..begin + MOST_STEPS {
         memory.remember(last(size)).unwrap();
-        println!("remembered {size}");
+        writeln!(out, "remembered {size}").unwrap();
     }
 }

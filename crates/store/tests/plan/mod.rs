@@ -1,5 +1,6 @@
 //! What the appender writes, batch by batch: a function of the batch's number, so that whoever finds the ledger later
 //! knows what must be in it.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use ledger::{Checkpoint, Ed25519Signer, KeyName, SignedCheckpoint, TreeHead};
 use store::{BlobKey, NewEntry, SubjectKey};

@@ -1,0 +1,1 @@
+//! An installation of the built `sekimori`, driven as people drive it.

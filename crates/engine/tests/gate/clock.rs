@@ -1,0 +1,76 @@
+//! Clocks set forward and back: doubted, nothing written until two persons confirm, nothing expired by the jump.
+
+use domain::motion::Act;
+use domain::{Refusal, Timestamp};
+use engine::clock::Clock;
+
+use crate::passage::{Scene, scene};
+
+async fn confirm(s: &Scene, time: Timestamp) {
+    s.world.enact(&s.founder, &s.other, Act::ClockConfirm { time }, vec![]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_forward_holds_everything_until_two_persons_confirm_it() {
+    let mut s = scene().await;
+    let (request, statement) = s.world.request(&s.operator, s.account, "rotate WAL archive, CHG-142").await.unwrap();
+    let grant = s.world.approve(&s.owner, request, statement).await.unwrap().grant.unwrap();
+    let session = s.front.open(&s.operator).await.unwrap().session;
+
+    s.world.clock.set_wall(3 * 24 * 3600);
+    assert_eq!(s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    assert_eq!(s.front.open(&s.operator).await.unwrap_err(), Refusal::ClockDoubted);
+    let state = s.world.engine.state();
+    assert!(state.passage.grants.contains_key(&grant), "a jump expires nothing");
+    assert!(state.passage.sessions.contains_key(&session));
+
+    s.world.clock.set_wall(-3 * 24 * 3600);
+    confirm(&s, s.world.clock.wall()).await;
+    s.front.open(&s.operator).await.expect("the grant stands as it did before the jump");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_back_is_doubted_and_no_entry_goes_back() {
+    let s = scene().await;
+    let before = s.world.engine.state().journal.time.unwrap();
+    s.world.clock.set_wall(-3600);
+    assert_eq!(s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    assert!(s.world.engine.state().journal.time.unwrap() >= before);
+    s.world.clock.set_wall(3600);
+    confirm(&s, s.world.clock.wall()).await;
+    s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_persons_word_on_the_time_is_not_enough_nor_is_a_time_far_from_the_clock() {
+    let s = scene().await;
+    s.world.clock.set_wall(7200);
+    assert_eq!(s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    let wrong = s.world.clock.wall().plus(std::time::Duration::from_secs(900));
+    let fields = domain::statement::MotionFields { motion: domain::MotionId::from_random(engine::random::bytes()), proposer: s.founder.persona, act: Act::ClockConfirm { time: wrong } };
+    let signed = s.world.sign(&s.founder, &fields);
+    let outcome = s.world.client(&s.founder).await.submit(channel::api::Submission::Motion { fields, signed }, vec![]).await;
+    assert!(matches!(outcome, Err(Refusal::ClockFarFromConfirmed { .. })), "{outcome:?}");
+    assert!(s.world.engine.state().journal.clock_doubt.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_that_passes_ends_a_grant_without_any_job_having_run() {
+    let mut s = scene().await;
+    let (request, statement) = s.world.request(&s.operator, s.account, "rotate WAL archive, CHG-142").await.unwrap();
+    s.world.approve(&s.owner, request, statement).await.unwrap();
+    s.front.open(&s.operator).await.unwrap();
+    s.world.clock.pass(601);
+    assert!(matches!(s.front.open(&s.operator).await, Err(Refusal::GrantOver { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_at_rest_for_more_than_a_week_is_confirmed_by_two_persons() {
+    let s = scene().await;
+    drop(s.front);
+    s.world.clock.pass(8 * 24 * 3600);
+    let world = s.world.restart_engine().await;
+    assert_eq!(world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    world.enact(&s.founder, &s.other, Act::ClockConfirm { time: world.clock.wall() }, vec![]).await;
+    world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap();
+}
