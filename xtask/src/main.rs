@@ -1,1 +1,61 @@
-fn main() {}
+//! The commands of the README: `cargo xtask demo`, `test` and `bench`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person who started it")]
+
+mod building;
+mod packages;
+mod plain_user;
+mod tally;
+mod terminal;
+mod testing;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test [--all] [--yes]
+    Checks format and lints, then runs the tests. --all: the long ones too, and a skip is a failure.
+    --yes: installs the packages it needs without asking.
+";
+
+/// As for `sekimori` itself: 0 done, 1 failed, 2 not understood, 3 something needed is missing.
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((verb, options)) = arguments.split_first() else { return usage() };
+    let outcome = match verb.as_str() {
+        "test" => testing::run(options),
+        _ => return usage(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Usage) => usage(),
+        Err(Stop::Missing(why)) => fail(&why, 3),
+        Err(Stop::Failed(why)) => fail(&why, 1),
+        Err(Stop::Told) => ExitCode::from(1),
+    }
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+enum Stop {
+    Usage,
+    /// Something has to be installed, or some right is wanting, that this program may not take.
+    Missing(String),
+    Failed(String),
+    /// The person has been told already, and the last line belongs to the summary.
+    Told,
+}
+
+impl From<testkit::Trouble> for Stop {
+    fn from(trouble: testkit::Trouble) -> Self {
+        Self::Failed(trouble.0)
+    }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
+}
+
+fn fail(why: &str, code: u8) -> ExitCode {
+    eprintln!("error: {why}");
+    ExitCode::from(code)
+}

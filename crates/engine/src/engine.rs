@@ -45,6 +45,11 @@ impl Engine {
         self.writer.state()
     }
 
+    /// Told of every new size of the ledger.
+    pub fn sizes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.writer.sizes()
+    }
+
     /// Who a key is, for naming them in a refusal.
     pub(crate) fn who(&self, key: &Fingerprint) -> Actor {
         let state = self.state();

@@ -7,7 +7,6 @@ use channel::front::{ErrandTerms, FrontAnswer, FrontAsk};
 use domain::event::ErrandOutcome;
 use domain::motion::ErrandKind;
 use gateway_ssh::errand::{self, ErrandError, Login};
-use gateway_ssh::key::PublicKey as WireKey;
 use sshwire::SoftSigner;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -52,7 +51,7 @@ async fn run(line: &Line, terms: ErrandTerms) -> Option<ErrandOutcome> {
 async fn carry_out(terms: &ErrandTerms, seed: [u8; 32], certificate: &str) -> Result<ErrandOutcome, ErrandOutcome> {
     let unreachable = ErrandOutcome::Unreachable;
     let addr = resolve(&terms.address).await.map_err(|_| unreachable.clone())?;
-    let host_keys = terms.host_keys.iter().map(|key| WireKey::from_wire(key.wire())).collect::<Result<Vec<_>, _>>().map_err(|_| ErrandOutcome::NotPinned)?;
+    let host_keys = terms.host_keys.iter().cloned().collect();
     let certificate = sshwire::Certificate::from_openssh(certificate).map_err(|_| ErrandOutcome::Refused)?;
     let login = Login { addr, host_keys, user: terms.login.clone(), seed, certificate: certificate.wire().to_vec() };
     match terms.kind {

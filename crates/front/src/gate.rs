@@ -12,8 +12,8 @@ use domain::rule::{Channel, RecordInput};
 use domain::{GrantId, Refusal, SessionId};
 use gateway_ssh::authorise::{ChannelKind, Terms};
 use gateway_ssh::gate::{ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, SessionEnd};
-use gateway_ssh::key::PublicKey as WireKey;
 use ledger::Hash;
+use sshwire::PublicKey;
 use tokio::io::copy_bidirectional;
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
@@ -74,11 +74,10 @@ impl EngineGate {
 
     async fn passage(&self, terms: &SessionTerms) -> Result<Passage, Refusal> {
         let certificate = sshwire::Certificate::from_openssh(&terms.certificate).map_err(|_| Refusal::SessionMalformed)?;
-        let host_keys = terms.host_keys.iter().map(|key| WireKey::from_wire(key.wire())).collect::<Result<Vec<_>, _>>();
         Ok(Passage {
             target_label: terms.target_label.clone(),
             target_addr: resolve(&terms.address).await?,
-            target_host_keys: host_keys.map_err(|_| Refusal::SessionMalformed)?,
+            target_host_keys: terms.host_keys.iter().cloned().collect(),
             target_user: terms.login.clone(),
             certificate: certificate.wire().to_vec(),
             ends_in: Duration::from_millis(terms.ends_in_ms),
@@ -102,9 +101,8 @@ impl EngineGate {
 }
 
 impl Gate for EngineGate {
-    async fn knows(&self, key: &WireKey) -> bool {
-        let Ok(key) = sshwire::PublicKey::from_wire(key.wire()) else { return false };
-        matches!(self.line.ask(FrontAsk::Knows { key }).await, Ok(FrontAnswer::Known(true)))
+    async fn knows(&self, key: &PublicKey) -> bool {
+        matches!(self.line.ask(FrontAsk::Knows { key: key.clone() }).await, Ok(FrontAnswer::Known(true)))
     }
 
     async fn open(&self, ask: PassageAsk) -> Result<Passage, gateway_ssh::gate::Refusal> {
@@ -137,15 +135,14 @@ fn nothing() -> Anchor {
 }
 
 fn open_ask(ask: &PassageAsk) -> Result<OpenAsk, Refusal> {
-    let key = |key: &WireKey| sshwire::PublicKey::from_wire(key.wire()).map_err(|_| Refusal::LoginUnknown);
     let grant = ask.login.grant().map(str::parse::<GrantId>).transpose().map_err(|_| Refusal::LoginUnknown)?;
     Ok(OpenAsk {
         session: ask.session.parse().map_err(|_| Refusal::SessionMalformed)?,
         account: ask.login.account().to_owned(),
         target: ask.login.target().to_owned(),
-        key: key(&ask.key)?,
+        key: ask.key.clone(),
         source: ask.source,
-        subject: key(&ask.ephemeral)?,
+        subject: ask.ephemeral.clone(),
         recording: Hash::from_bytes(ask.recording_header),
         grant,
     })

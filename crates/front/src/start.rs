@@ -79,7 +79,7 @@ pub async fn run(config: Config, phrases: Arc<dyn Phrases>, mut stop: watch::Rec
         tokio::spawn(obey_late(line.clone(), sessions)),
         tokio::spawn(refill(reserve)),
     ];
-    let _stopped = stop.wait_for(|stop| *stop).await;
+    let _stopped = stop.wait_for(|stop| *stop).await.is_ok();
     let closing = tokio::task::spawn_blocking(move || gateway.stop());
     let _closed = closing.await;
     tell_once(&line, &spool).await;

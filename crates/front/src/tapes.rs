@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use envelope::SealingKey;
-use gateway_ssh::tape::{Anchor, Direction, Draft, Frame, Kind, Tape, TapeError, Tapes};
+use gateway_ssh::tape::{Anchor, Direction, Draft, Frame, Kind, Syncing, Tape, TapeError, Tapes};
 use recorder::body;
-use recorder::{Draft as RecordingDraft, Recipients, Reserve, Writer};
+use recorder::{Draft as RecordingDraft, PendingSync, Recipients, Reserve, Writer};
 
 use crate::clock::wall;
 use crate::line::Line;
@@ -67,17 +67,23 @@ impl Tape for Written {
         self.writer.frame(kind, frame.channel, direction, frame.at, &bytes).map(|_| ()).map_err(fault)
     }
 
-    fn sync(&mut self) -> Result<Anchor, TapeError> {
-        // What came since is sealed now, so that a synced second can be read back after a crash.
+    /// What came since is sealed now, so that a synced second can be read back after a crash; the disk is waited for elsewhere.
+    fn sync(&mut self) -> Result<Syncing, TapeError> {
         let _wrote_or_nothing_new = self.writer.seal().map_err(fault)?;
-        self.writer.sync().map(|a| Anchor { chunks: a.chunks, hash: *a.chain.as_bytes() }).map_err(fault)
+        let anchor = self.writer.anchor();
+        let pending = self.writer.sync_later().map_err(fault)?;
+        Ok(Box::new(move || pending.map_or(Ok(anchor), PendingSync::wait).map(told).map_err(fault)))
     }
 
     fn close(&mut self) -> Result<Anchor, TapeError> {
         // A full disk must not keep a recording from being ended: that is what the reserve is for.
         let closed = self.writer.close(self.at).or_else(|_| self.reserve.release().and_then(|()| self.writer.close(self.at))).map_err(fault)?;
-        Ok(Anchor { chunks: closed.anchor.chunks, hash: *closed.anchor.chain.as_bytes() })
+        Ok(told(closed.anchor))
     }
+}
+
+fn told(anchor: recorder::Anchor) -> Anchor {
+    Anchor { chunks: anchor.chunks, hash: *anchor.chain.as_bytes() }
 }
 
 /// The gateway's words in the recording's.

@@ -3,12 +3,14 @@
 #[path = "../tests/e2e/world.rs"]
 mod world;
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 fn main() {
-    let keep_in_memory = std::env::args().nth(1).is_some_and(|arg| arg == "--memory-tapes");
-    let world = if keep_in_memory { world::World::new() } else { world::World::measured() };
-    println!("gateway {} target {} dir {} pid {}", world.gateway.local_addr().port(), world.sshd.addr.port(), world.dir.path().display(), std::process::id());
+    let (world, _recordings) = world::World::with_files();
+    let (gateway, target) = (world.gateway.local_addr().port(), world.sshd.addr.port());
+    let told =
+        format!("gateway {gateway} target {target} dir {} pid {}\n", world.dir.path().display(), std::process::id());
+    std::io::stdout().write_all(told.as_bytes()).expect("standard output takes a line");
     let mut end = Vec::new();
     std::io::stdin().read_to_end(&mut end).expect("standard input can be read");
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +30,9 @@ use crate::target::{Down, FarEnd, signal_name};
 const WORDS_WITHIN: Duration = Duration::from_millis(250);
 /// Between the two sizes a terminal is told so that programs draw their screen again.
 const REDRAW_PAUSE: Duration = Duration::from_millis(100);
+/// How long the end of the output waits for the exit status. OpenSSH closes a channel whose both directions have ended, russh answers at once,
+/// and a status that comes later has nowhere to go.
+const STATUS_WAIT: Duration = Duration::from_millis(500);
 /// Read from engine's API at a time.
 const CONTROL_PIECE: usize = 16 << 10;
 
@@ -72,8 +75,15 @@ impl Event for Up {
 /// What a client asks for on a channel.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    Terminal { term: String, size: Size, modes: Vec<(Pty, u32)> },
-    Env { name: String, value: String },
+    Terminal {
+        term: String,
+        size: Size,
+        modes: Vec<(Pty, u32)>,
+    },
+    Env {
+        name: String,
+        value: String,
+    },
     Start(Start),
     Resize(Size),
     Signal(Sig),
@@ -144,7 +154,7 @@ pub(crate) async fn carry<G: Gate>(end: ClientEnd, mut stage: watch::Receiver<St
             () = end.gone.notified() => {}
             () = control(&end, |command| ControlAsk { key, source, command }, &shared.gate) => {}
         },
-        Stage::Open(session) => Passing { end, session, screen: Mutex::new(None) }.pass().await,
+        Stage::Open(session) => Passing::new(end, session).pass().await,
     }
 }
 
@@ -286,6 +296,8 @@ struct Passing {
     session: Arc<Session>,
     /// The terminal's size, where there is one.
     screen: Mutex<Option<Size>>,
+    /// Has the client said that it will send no more?
+    client_ended: AtomicBool,
 }
 
 struct ChannelCount(Arc<Live>);
@@ -297,6 +309,10 @@ impl Drop for ChannelCount {
 }
 
 impl Passing {
+    fn new(end: ClientEnd, session: Arc<Session>) -> Self {
+        Self { end, session, screen: Mutex::new(None), client_ended: AtomicBool::new(false) }
+    }
+
     async fn pass(self) {
         let live = self.session.live.clone();
         live.channels.fetch_add(1, Ordering::AcqRel);
@@ -312,7 +328,7 @@ impl Passing {
                 if self.session.target.is_departed() { Outcome::TargetDeparted } else { Outcome::TargetDeclined };
             return self.conclude(outcome).await;
         };
-        self.note(Kind::Opened, Direction::FromClient, Bytes::new()).await;
+        self.note(Kind::Opened, Direction::FromClient, Bytes::from_static(b"session")).await;
         let outcome = tokio::select! {
             biased;
             () = live.over() => Outcome::SessionOver,
@@ -335,6 +351,10 @@ impl Passing {
             Outcome::Refused(why) => Some(notice::why(why, language).to_owned()),
             Outcome::HeldOthersUp => Some(notice::held_others_up(language).to_owned()),
         };
+        if matches!(outcome, Outcome::Refused(_)) {
+            // OpenSSH leaves without showing the words when it reads a failure; so the start succeeds, and fails.
+            self.end.answer(Answer::Success).await;
+        }
         if let Some(words) = words {
             let screen = self.screen();
             let mut bytes = notice::lines(screen, [words.as_str()]);
@@ -345,11 +365,18 @@ impl Passing {
             let _in_time = timeout(WORDS_WITHIN, note).await;
             self.end.say(screen, bytes).await;
         }
-        if matches!(outcome, Outcome::Refused(_) | Outcome::TargetDeclined) {
-            // After the words: OpenSSH leaves as soon as it reads this.
-            self.end.answer(Answer::Failure).await;
+        match outcome {
+            Outcome::Refused(_) => self.end.exit(1).await,
+            Outcome::TargetDeclined => {
+                self.end.answer(Answer::Failure).await;
+                self.end.close().await;
+            }
+            Outcome::ClientClosed
+            | Outcome::TargetClosed
+            | Outcome::TargetDeparted
+            | Outcome::SessionOver
+            | Outcome::HeldOthersUp => self.end.close().await,
         }
-        self.end.close().await;
     }
 
     /// Everything between opening and close.
@@ -427,7 +454,8 @@ impl Passing {
                 self.note(Kind::Exec, Direction::FromClient, command.clone().into()).await;
                 far.write.exec(true, command).await
             }
-            Start::Subsystem(name) => far.write.request_subsystem(true, name).await,
+            // Nothing allows one yet, so nothing records one either.
+            Start::Subsystem(_) => return Err(Outcome::Refused(Why::NoSubsystems)),
         };
         asked.map_err(|_| Outcome::TargetDeparted)
     }
@@ -454,6 +482,7 @@ impl Passing {
                     far.write.data_bytes(data).await.ok()?;
                 }
                 Up::Eof => {
+                    self.client_ended.store(true, Ordering::Release);
                     self.note(Kind::Eof, Direction::FromClient, Bytes::new()).await;
                     far.write.eof().await.ok()?;
                 }
@@ -522,10 +551,18 @@ impl Passing {
         let mut warnings = self.session.warnings.subscribe();
         warnings.mark_unchanged();
         let (mut seam, mut to_say) = (Seam::default(), None);
+        let mut ending = Ending::Open;
         loop {
             let taken = tokio::select! {
                 biased;
                 taken = far.inbox.pop() => taken,
+                () = sleep(STATUS_WAIT), if ending == Ending::EofHeld && !self.client_ended.load(Ordering::Acquire) => {
+                    ending = Ending::EofSent;
+                    if self.end.write.eof().await.is_err() {
+                        return self.await_end().await;
+                    }
+                    continue;
+                }
                 changed = warnings.changed(), if self.screen() == Screen::Terminal => {
                     to_say = changed.ok().and_then(|()| *warnings.borrow_and_update());
                     self.warn(seam, &mut to_say).await;
@@ -550,20 +587,25 @@ impl Passing {
                 Down::Failure => return Outcome::TargetDeclined,
                 Down::Eof => {
                     self.note(Kind::Eof, Direction::FromTarget, Bytes::new()).await;
-                    self.end.write.eof().await.map_err(|_| Stop::AwaitEnd)
+                    self.send_eof(&mut ending).await
                 }
                 Down::ExitStatus(status) => {
                     let recorded = Bytes::copy_from_slice(&status.to_be_bytes());
                     self.note(Kind::ExitStatus, Direction::FromTarget, recorded).await;
-                    self.end.write.exit_status(status).await.map_err(|_| Stop::AwaitEnd)
+                    let flushed = self.status_comes(&mut ending).await;
+                    flushed.and(self.end.write.exit_status(status).await.map_err(|_| Stop::AwaitEnd))
                 }
                 Down::ExitSignal { name, core_dumped, message } => {
                     self.note(Kind::ExitSignal, Direction::FromTarget, name.clone().into()).await;
+                    let flushed = self.status_comes(&mut ending).await;
                     let handle = &self.end.handle;
                     let sent = handle.exit_signal_request(self.end.id, sig(name), core_dumped, message, String::new());
-                    sent.await.map_err(|()| Stop::AwaitEnd)
+                    flushed.and(sent.await.map_err(|()| Stop::AwaitEnd))
                 }
-                Down::Closed => return Outcome::TargetClosed,
+                Down::Closed => {
+                    let _last = self.status_comes(&mut ending).await;
+                    return Outcome::TargetClosed;
+                }
                 Down::Departed => return Outcome::TargetDeparted,
             };
             match carried {
@@ -571,6 +613,23 @@ impl Passing {
                 Err(Stop::HeldOthersUp) => return Outcome::HeldOthersUp,
                 Err(Stop::AwaitEnd) => return self.await_end().await,
             }
+        }
+    }
+
+    /// Sends the end of the output, or keeps it until the status has come.
+    async fn send_eof(&self, ending: &mut Ending) -> Result<(), Stop> {
+        if *ending != Ending::StatusSent {
+            *ending = Ending::EofHeld;
+            return Ok(());
+        }
+        self.end.write.eof().await.map_err(|_| Stop::AwaitEnd)
+    }
+
+    /// Sends a held end of the output, right before the status or the close.
+    async fn status_comes(&self, ending: &mut Ending) -> Result<(), Stop> {
+        match std::mem::replace(ending, Ending::StatusSent) {
+            Ending::EofHeld => self.end.write.eof().await.map_err(|_| Stop::AwaitEnd),
+            Ending::Open | Ending::EofSent | Ending::StatusSent => Ok(()),
         }
     }
 
@@ -657,6 +716,15 @@ impl Passing {
     fn screen(&self) -> Screen {
         if self.size().is_some() { Screen::Terminal } else { Screen::Pipe }
     }
+}
+
+/// How far the target's side of a channel has ended, as the client has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Open,
+    EofHeld,
+    EofSent,
+    StatusSent,
 }
 
 /// Which answer the target owes, in order.

@@ -10,6 +10,7 @@ use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{Certificate, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Session as RusshSession, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
+use sshwire::PublicKey;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -19,11 +20,11 @@ use crate::bridge::{self, ClientEnd, Size, Start, Up, Wish};
 use crate::clock::BootTime;
 use crate::gate::{Approach, EndReason, Gate, Language, Passage, PassageAsk, RecordInput, Refusal, SessionEnd};
 use crate::inbox::Inbox;
-use crate::key::PublicKey;
+use crate::key;
 use crate::login::{Login, Way};
 use crate::notice;
-use crate::server::{DoorPass, Shared, TaskGuard, socket_options};
-use crate::sessions::{Due, Liveness, Live, Motion, Sign};
+use crate::server::{DoorPass, Shared, TaskGuard, WINDOW, socket_options};
+use crate::sessions::{Due, Live, Liveness, Motion, Sign};
 use crate::tape::{Direction, Kind};
 use crate::target::{Dialled, Target, TargetError};
 use crate::valve::{Paced, Valve, WhenFull};
@@ -39,11 +40,11 @@ const LAST_CHUNK: Duration = Duration::from_secs(5);
 const REFUSED_LINGER: Duration = Duration::from_secs(10);
 /// Requests of one channel that may wait; more is a flood.
 const MAX_WISHES: usize = 512;
+/// Environment variables and terminals that one channel may ask for.
+const MAX_PREPARED: u32 = 256;
 /// The window a client is left with while its data waits: the least that russh can open again.
 const CRUMB_WINDOW: u32 = 2;
 const LEAST_WINDOW: u32 = 64 << 10;
-/// The window a single channel is opened to while its data is taken; several share it.
-const WIDEST_WINDOW: u32 = 2 << 20;
 /// What may wait besides the windows of the open channels: the mark, and what closed channels have left. More comes only from a client that
 /// ignores its windows.
 const MAX_WAITING: usize = 8 << 20;
@@ -99,7 +100,8 @@ pub(crate) async fn serve<G: Gate>(socket: TcpStream, peer: SocketAddr, shared: 
         _guard: shared.tasks.enter(),
     };
     let admitted = async {
-        let running = server::run_stream(shared.config.clone(), Paced::new(socket, valve.clone()), client).await.ok()?;
+        let running =
+            server::run_stream(shared.config.clone(), Paced::new(socket, valve.clone()), client).await.ok()?;
         Some((who.recv().await?, running))
     };
     let mut stopping = shared.stopping.subscribe();
@@ -148,7 +150,8 @@ impl<G: Gate> Attended<G> {
                 None
             }
             Ok(Way::Passage(login)) => {
-                let opener = Opener { shared: self.shared.clone(), key: self.who.key.clone(), source: self.peer.ip(), login };
+                let opener =
+                    Opener { shared: self.shared.clone(), key: self.who.key.clone(), source: self.peer.ip(), login };
                 let guard = self.shared.tasks.enter();
                 Some(tokio::spawn(async move {
                     let _guard = guard;
@@ -162,9 +165,13 @@ impl<G: Gate> Attended<G> {
         };
         let mut watcher = Watcher::new(&self);
         let mut stopping = self.shared.stopping.subscribe();
+        let mut connected = true;
         let reason = loop {
             tokio::select! {
-                left = &mut running => break self.how_it_left(&left),
+                left = &mut running => {
+                    connected = false;
+                    break self.how_it_left(&left);
+                }
                 opened = async { opening.as_mut().expect("polled only while opening").await }, if opening.is_some() => {
                     opening = None;
                     self.admit(opened.unwrap_or_else(|_| Err(internal())));
@@ -182,7 +189,7 @@ impl<G: Gate> Attended<G> {
             self.valve.cut();
             self.admit(opening.await.unwrap_or_else(|_| Err(internal())));
         }
-        self.finish(running, reason).await;
+        self.finish(connected.then_some(running), reason).await;
     }
 
     fn admit(&self, opened: Result<Session, Refusal>) {
@@ -216,13 +223,13 @@ impl<G: Gate> Attended<G> {
     }
 
     /// Ends everything within a second, whoever is stalled; then settles the recording and reports.
-    async fn finish(self, running: server::RunningSession<Client<G>>, reason: EndReason) {
+    async fn finish(self, running: Option<server::RunningSession<Client<G>>>, reason: EndReason) {
         let session = self.session();
         if let Some(session) = &session {
             // The first reason stands; a session ends once.
             let _first = session.ending.set(reason.clone());
             session.live.end();
-            if reason != EndReason::ClientLeft {
+            if running.is_some() {
                 let silent = async {
                     while session.live.channels.load(Ordering::Acquire) > 0 {
                         sleep(Duration::from_millis(5)).await;
@@ -231,7 +238,7 @@ impl<G: Gate> Attended<G> {
                 let _in_time = timeout(LAST_WORDS, silent).await;
             }
         }
-        if reason != EndReason::ClientLeft {
+        if let Some(running) = running {
             self.say_goodbye(&running, &reason, session.as_deref()).await;
             let _in_time = timeout(GOODBYE, running).await;
         }
@@ -401,7 +408,7 @@ impl<G: Gate> Opener<G> {
             login: self.login.clone(),
             key: self.key.clone(),
             source: self.source,
-            ephemeral: PublicKey::try_from(ephemeral.public_key()).map_err(|_| internal())?,
+            ephemeral: key::ours(ephemeral.public_key()).ok_or_else(internal)?,
             recording_header: draft.header_hash(),
             session: session.clone(),
         };
@@ -446,8 +453,7 @@ impl<G: Gate> Opener<G> {
         let dialled = match dialled {
             Some(dialled) => dialled,
             None => {
-                let approach =
-                    Approach { addr: passage.target_addr, host_keys: passage.target_host_keys.clone() };
+                let approach = Approach { addr: passage.target_addr, host_keys: passage.target_host_keys.clone() };
                 Dialled::dial(&approach, &self.shared.settings, self.shared.tasks.enter()).await?
             }
         };
@@ -494,9 +500,10 @@ fn target_refusal(error: &TargetError, reason: &EndReason, language: Language) -
         TargetError::HostKeyChanged { .. } => {
             ("target-host-key-changed", Some("if the change is known and right, enrol the target again"))
         }
-        TargetError::CertificateRefused => {
-            ("target-refused-certificate", Some("look at the target's own log, its TrustedUserCAKeys and its principals"))
-        }
+        TargetError::CertificateRefused => (
+            "target-refused-certificate",
+            Some("look at the target's own log, its TrustedUserCAKeys and its principals"),
+        ),
         TargetError::CertificateUnreadable => ("certificate-unreadable", None),
     };
     Refusal {
@@ -566,12 +573,15 @@ struct Open {
     up: Arc<Inbox<Up>>,
     wishes: Arc<Inbox<Wish>>,
     gone: Arc<Notify>,
+    /// Environment and terminals asked for.
+    prepared: u32,
 }
 
 impl<G: Gate> Client<G> {
-    fn wish(&self, channel: ChannelId, wish: Wish) {
-        if let Some(open) = self.channels.get(&channel) {
-            if open.wishes.len() >= MAX_WISHES {
+    fn wish(&mut self, channel: ChannelId, wish: Wish) {
+        if let Some(open) = self.channels.get_mut(&channel) {
+            open.prepared += u32::from(matches!(wish, Wish::Env { .. } | Wish::Terminal { .. }));
+            if open.wishes.len() >= MAX_WISHES || open.prepared > MAX_PREPARED {
                 tracing::warn!(source = %self.source, "a client flooded a channel with requests");
                 self.valve.forbid();
             }
@@ -607,14 +617,14 @@ impl<G: Gate> server::Handler for Client<G> {
     type Error = russh::Error;
 
     async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
-        let Ok(key) = PublicKey::try_from(offer.public_key) else {
+        let Some(key) = key::ours(offer.public_key) else {
             return Ok(Auth::reject());
         };
         Ok(if self.shared.gate.knows(&key).await { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        let Ok(key) = PublicKey::try_from(key.public_key) else {
+        let Some(key) = key::ours(key.public_key) else {
             return Ok(Auth::reject());
         };
         if !self.shared.gate.knows(&key).await {
@@ -644,7 +654,7 @@ impl<G: Gate> server::Handler for Client<G> {
         // Data comes through `data` below, which never blocks; a kept receiver would block the whole connection when full.
         let (_receiver, write) = channel.split();
         let id = write.id();
-        self.channels.insert(id, Open { up: up.clone(), wishes: wishes.clone(), gone: gone.clone() });
+        self.channels.insert(id, Open { up: up.clone(), wishes: wishes.clone(), gone: gone.clone(), prepared: 0 });
         let end = ClientEnd { id, number: self.opened, write, handle: session.handle(), up, wishes, gone };
         let (stage, shared, guard) = (self.stage.clone(), self.shared.clone(), self.shared.tasks.enter());
         reply.accept().await;
@@ -710,7 +720,7 @@ impl<G: Gate> server::Handler for Client<G> {
         if let Some(open) = self.channels.get(&channel) {
             open.up.push(Up::Data(data.to_vec()));
         }
-        if self.valve.waiting() > MAX_WAITING + self.channels.len() * WIDEST_WINDOW as usize {
+        if self.valve.waiting() > MAX_WAITING + self.channels.len() * WINDOW as usize {
             tracing::warn!(source = %self.source, "a client ignored its windows");
             self.valve.forbid();
         }
@@ -723,7 +733,7 @@ impl<G: Gate> server::Handler for Client<G> {
             return CRUMB_WINDOW;
         }
         let channels = u32::try_from(self.channels.len().max(1)).unwrap_or(u32::MAX);
-        (WIDEST_WINDOW / channels).max(LEAST_WINDOW)
+        (WINDOW / channels).max(LEAST_WINDOW)
     }
 
     async fn channel_eof(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
@@ -810,7 +820,12 @@ impl<G: Gate> server::Handler for Client<G> {
         Ok(())
     }
 
-    async fn signal(&mut self, channel: ChannelId, signal: Sig, _session: &mut RusshSession) -> Result<(), Self::Error> {
+    async fn signal(
+        &mut self,
+        channel: ChannelId,
+        signal: Sig,
+        _session: &mut RusshSession,
+    ) -> Result<(), Self::Error> {
         self.wish(channel, Wish::Signal(signal));
         Ok(())
     }

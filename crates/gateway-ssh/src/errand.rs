@@ -7,8 +7,9 @@ use std::time::Duration;
 use russh::client::{self, AuthResult};
 use russh::keys::{Certificate, PrivateKey, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect};
+use sshwire::PublicKey;
 
-use crate::key::PublicKey;
+use crate::key::{algorithm, ours};
 use crate::server::{Ciphers, preferred};
 
 /// An answer longer than this is not one.
@@ -67,10 +68,11 @@ impl client::Handler for Pins {
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Ok(false) };
-        let Ok(key) = PublicKey::try_from(key) else { return Ok(false) };
+        let Some(key) = ours(key) else { return Ok(false) };
         let is_pinned = self.pinned.contains(&key);
         if !is_pinned {
-            *self.presented.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(key.fingerprint().to_owned());
+            *self.presented.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                Some(key.fingerprint().to_string());
         }
         Ok(is_pinned)
     }
@@ -81,7 +83,8 @@ pub async fn connect(login: Login) -> Result<LoggedIn, ErrandError> {
     let unreachable = |why: &dyn std::fmt::Display| ErrandError::Unreachable(why.to_string());
     let presented = Arc::new(std::sync::Mutex::new(None));
     let pins = Pins { pinned: login.host_keys.clone(), presented: presented.clone() };
-    let config = Arc::new(client::Config { preferred: preferred_by_pins(&login.host_keys), ..client::Config::default() });
+    let config =
+        Arc::new(client::Config { preferred: preferred_by_pins(&login.host_keys), ..client::Config::default() });
     let connecting = tokio::time::timeout(STEP, client::connect(config, login.addr, pins));
     let connected = connecting.await.map_err(|_| unreachable(&"no answer in time"))?;
     let changed = presented.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -92,7 +95,8 @@ pub async fn connect(login: Login) -> Result<LoggedIn, ErrandError> {
     };
     let key = PrivateKey::from(russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&login.seed));
     let certificate = Certificate::from_bytes(&login.certificate).map_err(|_| ErrandError::Refused)?;
-    let logging_in = tokio::time::timeout(STEP, handle.authenticate_openssh_cert(login.user, Arc::new(key), certificate));
+    let logging_in =
+        tokio::time::timeout(STEP, handle.authenticate_openssh_cert(login.user, Arc::new(key), certificate));
     match logging_in.await {
         Ok(Ok(AuthResult::Success)) => Ok(LoggedIn { handle }),
         Ok(_) => Err(ErrandError::Refused),
@@ -103,7 +107,7 @@ pub async fn connect(login: Login) -> Result<LoggedIn, ErrandError> {
 /// Ask for the kinds of key that are pinned, so that a target with several shows one we can check.
 fn preferred_by_pins(pins: &[PublicKey]) -> russh::Preferred {
     let mut preferred = preferred(Ciphers::Compatible.for_targets());
-    let mut kinds: Vec<_> = pins.iter().map(PublicKey::algorithm).collect();
+    let mut kinds: Vec<_> = pins.iter().filter_map(algorithm).collect();
     kinds.dedup();
     if !kinds.is_empty() {
         preferred.key = std::borrow::Cow::Owned(kinds);

@@ -4,11 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use sshwire::PublicKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::authorise::Terms;
 use crate::clock::BootTime;
-use crate::key::PublicKey;
 use crate::login::Login;
 use crate::tape::Anchor;
 

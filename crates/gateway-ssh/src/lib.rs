@@ -7,7 +7,7 @@ mod connection;
 pub mod errand;
 pub mod gate;
 mod inbox;
-pub mod key;
+mod key;
 pub mod login;
 pub mod masking;
 pub mod notice;

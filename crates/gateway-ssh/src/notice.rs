@@ -11,7 +11,8 @@ pub const WARN_BEFORE: [Duration; 2] = [Duration::from_secs(300), Duration::from
 const MAX_LINE_CHARS: usize = 400;
 
 /// Leaves a full-screen program's screen and its mouse and paste modes, so that last words can be read.
-pub const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m\r\n";
+pub const LEAVE_SCREEN: &[u8] =
+    b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m\r\n";
 
 /// Where the words go: a raw terminal needs carriage returns, a pipe does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +59,15 @@ pub const fn why(why: Why, language: Language) -> &'static str {
 pub fn end(reason: &EndReason, language: Language) -> Option<String> {
     let text = match (reason, language) {
         (EndReason::ClientLeft, _) => return None,
-        (EndReason::ClientSilent, Language::English) => "no sign of life from your client; the session was closed".into(),
+        (EndReason::ClientSilent, Language::English) => {
+            "no sign of life from your client; the session was closed".into()
+        }
         (EndReason::ClientSilent, Language::Japanese) => "クライアントの応答がないため、接続を閉じました".into(),
         (EndReason::TargetLeft, Language::English) => "the target closed the connection".into(),
         (EndReason::TargetLeft, Language::Japanese) => "対象が接続を閉じました".into(),
-        (EndReason::TargetSilent, Language::English) => "no sign of life from the target; the session was closed".into(),
+        (EndReason::TargetSilent, Language::English) => {
+            "no sign of life from the target; the session was closed".into()
+        }
         (EndReason::TargetSilent, Language::Japanese) => "対象の応答がないため、接続を閉じました".into(),
         (EndReason::TargetRefused(why), Language::English) => format!("the target cannot be used: {why}"),
         (EndReason::TargetRefused(why), Language::Japanese) => format!("対象に接続できません: {why}"),
@@ -70,7 +75,9 @@ pub fn end(reason: &EndReason, language: Language) -> Option<String> {
         (EndReason::GrantEnded, Language::Japanese) => "許可の期限が来たため、接続を閉じました".into(),
         (EndReason::Killed(why), Language::English) => format!("the session was closed by order: {why}"),
         (EndReason::Killed(why), Language::Japanese) => format!("命令により接続を閉じました: {why}"),
-        (EndReason::RecordingFailed, Language::English) => "the recording could not be kept; the session was closed".into(),
+        (EndReason::RecordingFailed, Language::English) => {
+            "the recording could not be kept; the session was closed".into()
+        }
         (EndReason::RecordingFailed, Language::Japanese) => "記録を保存できないため、接続を閉じました".into(),
         (EndReason::LimitBroken, Language::English) => "a limit of the gate was broken; the session was closed".into(),
         (EndReason::LimitBroken, Language::Japanese) => "関所の上限を超えたため、接続を閉じました".into(),

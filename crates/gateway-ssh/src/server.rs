@@ -23,7 +23,7 @@ use crate::tape::{Deck, Tapes};
 
 /// First window of a channel, both legs. While new keys are agreed upon at our wish, russh takes no more than twice this from a peer and then
 /// hangs up, so it is not small, and [`Settings::rekey_bytes`] is large.
-pub(crate) const WINDOW: u32 = 1 << 20;
+pub(crate) const WINDOW: u32 = 2 << 20;
 /// Largest channel packet, both legs; russh refuses more.
 pub(crate) const MAX_PACKET: u32 = 65_535;
 /// Commands between a session's tasks and russh's loop; each may hold a packet.

@@ -325,8 +325,17 @@ mod tests {
         let mut lifetime = Lifetime::new(at(0), at(1000));
         let due: Vec<Due> = [0, 699, 700, 701, 940, 941, 999, 1000, 2000].map(|now| lifetime.due(at(now))).into();
         let warning = |secs| Due::Warning(Duration::from_secs(secs));
-        let expected =
-            [Due::Nothing, Due::Nothing, warning(300), Due::Nothing, warning(60), Due::Nothing, Due::Nothing, Due::End, Due::End];
+        let expected = [
+            Due::Nothing,
+            Due::Nothing,
+            warning(300),
+            Due::Nothing,
+            warning(60),
+            Due::Nothing,
+            Due::Nothing,
+            Due::End,
+            Due::End,
+        ];
         assert_eq!(due, expected);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub enum Kind {
     Input,
     /// Columns and rows, big-endian u32 each.
     Resize,
-    /// Terminal name.
+    /// Terminal name; its size follows as [`Kind::Resize`].
     Terminal,
     Shell,
     /// The command line.
@@ -43,7 +43,7 @@ pub enum Kind {
     Signal,
     /// Big-endian u32.
     ExitStatus,
-    /// Signal name.
+    /// Signal name, without `SIG`.
     ExitSignal,
     Eof,
     Opened,
@@ -52,9 +52,9 @@ pub enum Kind {
     Notice,
     Frozen,
     Thawed,
-    /// What was refused.
+    /// The code of what was refused.
     Refused,
-    /// Why the session ended.
+    /// The code of why the session ended.
     End,
 }
 
@@ -108,12 +108,16 @@ pub trait Draft: Send {
 pub trait Tape: Send {
     fn frame(&mut self, frame: &Frame) -> Result<(), TapeError>;
 
-    /// Seals what came since the last call and returns when it is durable.
-    fn sync(&mut self) -> Result<Anchor, TapeError>;
+    /// Seals and writes what came since the last call; what is returned waits, on another thread, until it is durable, while frames go on
+    /// being taken here.
+    fn sync(&mut self) -> Result<Syncing, TapeError>;
 
     /// Seals the rest as the last chunk; nothing is written after it.
     fn close(&mut self) -> Result<Anchor, TapeError>;
 }
+
+/// Waits until what was written is durable, and tells how far that is.
+pub type Syncing = Box<dyn FnOnce() -> Result<Anchor, TapeError> + Send>;
 
 /// The writer threads. Dropping the last handle lets them finish what they hold.
 #[derive(Clone)]
@@ -128,7 +132,9 @@ impl fmt::Debug for Deck {
     }
 }
 
+/// A writer and, beside it, the thread that waits for the disk: frames are taken while an earlier second becomes durable.
 struct Writer {
+    syncs: mpsc::Sender<(Syncing, Arc<Health>, u64)>,
     jobs: Mutex<VecDeque<(u64, Job)>>,
     waiting_bytes: AtomicUsize,
     work: Condvar,
@@ -146,7 +152,7 @@ enum Job {
 impl Deck {
     /// Starts the writer threads.
     pub fn start(writers: usize) -> std::io::Result<Self> {
-        let writers = (0..writers.max(1)).map(|n| Writer::spawn(n)).collect::<Result<Vec<_>, _>>()?;
+        let writers = (0..writers.max(1)).map(Writer::spawn).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { writers: Arc::new(writers), next: Arc::default() })
     }
 
@@ -190,6 +196,7 @@ impl fmt::Debug for Reel {
 struct Health {
     room: Semaphore,
     durable: AtomicU64,
+    syncing: AtomicBool,
     failed: AtomicBool,
     closed: AtomicBool,
     anchor: Mutex<Option<Anchor>>,
@@ -200,6 +207,7 @@ impl Default for Health {
         Self {
             room: Semaphore::new(0),
             durable: AtomicU64::new(0),
+            syncing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             anchor: Mutex::new(None),
@@ -238,7 +246,8 @@ impl Reel {
 
     pub(crate) fn record_soon_with(&self, kind: Kind, text: &'static str) {
         let at = BootTime::now().since(self.started);
-        let frame = Frame { kind, channel: 0, direction: Direction::Gateway, at, bytes: Bytes::from_static(text.as_bytes()) };
+        let frame =
+            Frame { kind, channel: 0, direction: Direction::Gateway, at, bytes: Bytes::from_static(text.as_bytes()) };
         self.sent.fetch_add(1, Ordering::AcqRel);
         self.writer.push(self.id, Job::Unpaid(frame), 0);
     }
@@ -283,8 +292,10 @@ impl Drop for Reel {
 
 impl Writer {
     fn spawn(number: usize) -> std::io::Result<Arc<Self>> {
+        let (syncs, to_sync) = mpsc::channel();
+        thread::Builder::new().name(format!("sync-{number}")).spawn(move || wait_for_disk(&to_sync))?;
         let writer =
-            Arc::new(Self { jobs: Mutex::default(), waiting_bytes: AtomicUsize::new(0), work: Condvar::new() });
+            Arc::new(Self { syncs, jobs: Mutex::default(), waiting_bytes: AtomicUsize::new(0), work: Condvar::new() });
         let own = writer.clone();
         thread::Builder::new().name(format!("tape-{number}")).spawn(move || own.run())?;
         Ok(writer)
@@ -327,7 +338,7 @@ impl Writer {
                 }
             }
             if BootTime::now().since(last_sync) >= SYNC_EVERY {
-                tapes.values_mut().for_each(Loaded::sync);
+                tapes.values_mut().for_each(|tape| tape.sync(&self.syncs));
                 last_sync = BootTime::now();
             }
         }
@@ -374,37 +385,62 @@ impl Loaded {
         self.health.room.add_permits(cost);
     }
 
-    fn sync(&mut self) {
-        if self.synced == self.written {
+    fn sync(&mut self, syncs: &mpsc::Sender<(Syncing, Arc<Health>, u64)>) {
+        if self.synced == self.written || self.health.syncing.load(Ordering::Acquire) {
             return;
         }
-        let outcome = self.tape.as_mut().map(|tape| tape.sync());
-        self.settle(outcome);
-    }
-
-    fn close(mut self) {
-        let outcome = self.tape.take().map(|mut tape| tape.close());
-        self.settle(outcome);
-        self.health.closed.store(true, Ordering::Release);
-    }
-
-    fn settle(&mut self, outcome: Option<Result<Anchor, TapeError>>) {
-        match outcome {
-            Some(Ok(anchor)) => {
-                *self.health.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some(anchor);
+        match self.tape.as_mut().map(|tape| tape.sync()) {
+            Some(Ok(syncing)) => {
                 self.synced = self.written;
-                self.health.durable.store(self.written, Ordering::Release);
+                self.health.syncing.store(true, Ordering::Release);
+                // The syncing thread lives as long as this one.
+                let _sent = syncs.send((syncing, self.health.clone(), self.written));
             }
             Some(Err(error)) => self.fail(&error),
             None => {}
         }
     }
 
+    fn close(mut self) {
+        if let Some(mut tape) = self.tape.take() {
+            self.health.settle(tape.close(), self.written);
+        }
+        self.health.closed.store(true, Ordering::Release);
+    }
+
     fn fail(&mut self, error: &TapeError) {
-        tracing::error!(%error, "recording failed");
         self.tape = None;
-        self.health.failed.store(true, Ordering::Release);
-        self.health.room.close();
+        self.health.fail(error);
+    }
+}
+
+fn wait_for_disk(to_sync: &mpsc::Receiver<(Syncing, Arc<Health>, u64)>) {
+    for (syncing, health, written) in to_sync {
+        health.settle(syncing(), written);
+        health.syncing.store(false, Ordering::Release);
+    }
+}
+
+impl Health {
+    fn settle(&self, outcome: Result<Anchor, TapeError>, written: u64) {
+        match outcome {
+            Ok(anchor) => {
+                let mut known = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+                // The close may overtake a sync that began before it.
+                if known.is_none_or(|known| known.chunks <= anchor.chunks) {
+                    *known = Some(anchor);
+                }
+                drop(known);
+                self.durable.fetch_max(written, Ordering::AcqRel);
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&self, error: &TapeError) {
+        tracing::error!(%error, "recording failed");
+        self.failed.store(true, Ordering::Release);
+        self.room.close();
     }
 }
 
@@ -464,14 +500,15 @@ impl Tape for MemoryTape {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<Anchor, TapeError> {
+    fn sync(&mut self) -> Result<Syncing, TapeError> {
         self.chunks += 1;
-        Ok(Anchor { chunks: self.chunks, hash: [7; 32] })
+        let anchor = Anchor { chunks: self.chunks, hash: [7; 32] };
+        Ok(Box::new(move || Ok(anchor)))
     }
 
     fn close(&mut self) -> Result<Anchor, TapeError> {
         self.tapes.closed.lock().unwrap_or_else(PoisonError::into_inner).push(self.session.clone());
-        self.sync()
+        self.sync()?()
     }
 }
 
@@ -518,12 +555,12 @@ mod tests {
             if self.fails.load(Ordering::Acquire) { Err(TapeError("no space".into())) } else { Ok(()) }
         }
 
-        fn sync(&mut self) -> Result<Anchor, TapeError> {
-            Ok(Anchor { chunks: 1, hash: [1; 32] })
+        fn sync(&mut self) -> Result<Syncing, TapeError> {
+            Ok(Box::new(|| Ok(Anchor { chunks: 1, hash: [1; 32] })))
         }
 
         fn close(&mut self) -> Result<Anchor, TapeError> {
-            self.sync()
+            self.sync()?()
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use russh::client::{self, AuthResult, Msg, Session};
 use russh::keys::{Certificate, PrivateKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, ChannelWriteHalf, Disconnect, Sig, SshId};
+use sshwire::PublicKey;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use crate::authorise::{Ask, Terms, Verdict, authorise};
 use crate::gate::Approach;
 use crate::inbox::{Event, Inbox, join_small};
-use crate::key::PublicKey;
+use crate::key;
 use crate::server::{MAX_PACKET, Settings, TaskGuard, WINDOW, preferred, rekey_limits, socket_options};
 use crate::valve::{Paced, Valve, WhenFull};
 
@@ -49,7 +50,11 @@ pub(crate) enum Down {
     Errors(Vec<u8>),
     Eof,
     ExitStatus(u32),
-    ExitSignal { name: String, core_dumped: bool, message: String },
+    ExitSignal {
+        name: String,
+        core_dumped: bool,
+        message: String,
+    },
     Success,
     Failure,
     Closed,
@@ -108,11 +113,7 @@ impl Dialled {
             .map_err(|_| unreachable("no answer in time".into()))?
     }
 
-    async fn dial_unbounded(
-        approach: &Approach,
-        settings: &Settings,
-        guard: TaskGuard,
-    ) -> Result<Self, TargetError> {
+    async fn dial_unbounded(approach: &Approach, settings: &Settings, guard: TaskGuard) -> Result<Self, TargetError> {
         let socket =
             TcpStream::connect(approach.addr).await.map_err(|error| TargetError::Unreachable(error.to_string()))?;
         socket_options(&socket, settings);
@@ -154,8 +155,7 @@ impl Dialled {
         key: Arc<PrivateKey>,
         certificate: &[u8],
     ) -> Result<Target, TargetError> {
-        let certificate =
-            Certificate::from_bytes(certificate).map_err(|_| TargetError::CertificateUnreadable)?;
+        let certificate = Certificate::from_bytes(certificate).map_err(|_| TargetError::CertificateUnreadable)?;
         let asked = self.handle.authenticate_openssh_cert(user, key, certificate);
         match timeout(CONNECT_WITHIN, asked).await {
             Ok(Ok(AuthResult::Success)) => {
@@ -304,7 +304,7 @@ impl client::Handler for Listener {
         let PublicKeyOrCertificate::PublicKey { key, .. } = presented else {
             return Ok(false);
         };
-        let Ok(key) = PublicKey::try_from(key) else {
+        let Some(key) = key::ours(key) else {
             return Ok(false);
         };
         let known = self.pinned.contains(&key);
@@ -494,14 +494,14 @@ pub(crate) fn signal_name(signal: &Sig) -> String {
 }
 
 fn host_key_changed(presented: &PublicKey, pinned: &[PublicKey]) -> TargetError {
-    let pinned: Vec<&str> = pinned.iter().map(PublicKey::fingerprint).collect();
-    TargetError::HostKeyChanged { presented: presented.fingerprint().to_owned(), pinned: pinned.join(" or ") }
+    let pinned: Vec<String> = pinned.iter().map(|key| key.fingerprint().to_string()).collect();
+    TargetError::HostKeyChanged { presented: presented.fingerprint().to_string(), pinned: pinned.join(" or ") }
 }
 
 fn client_config(approach: &Approach, settings: &Settings) -> client::Config {
     let mut preferred = preferred(settings.ciphers.for_targets());
     // Ask for the kinds of key that are pinned, so that a target with several shows one we can check.
-    let mut kinds: Vec<_> = approach.host_keys.iter().map(PublicKey::algorithm).collect();
+    let mut kinds: Vec<_> = approach.host_keys.iter().filter_map(key::algorithm).collect();
     kinds.dedup();
     if !kinds.is_empty() {
         preferred.key = Cow::Owned(kinds);
@@ -509,7 +509,7 @@ fn client_config(approach: &Approach, settings: &Settings) -> client::Config {
     client::Config {
         client_id: SshId::Standard("SSH-2.0-Sekimori".into()),
         limits: rekey_limits(settings),
-        window_size: 2 * WINDOW,
+        window_size: WINDOW,
         maximum_packet_size: MAX_PACKET,
         channel_buffer_size: 1,
         preferred,

@@ -33,3 +33,15 @@ impl Clock for WallClock {
         Timestamp::from_micros(micros)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_runs_forward_in_microseconds() {
+        let first = WallClock.now().unwrap();
+        assert!(WallClock.now().unwrap() >= first);
+        assert!(first > "2020-01-01T00:00:00Z".parse().unwrap());
+    }
+}

@@ -61,16 +61,16 @@ pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Puts a whole new content in place of the old: after a crash one of the two is there.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<File, FileError> {
     let new = path.with_extension("new");
-    let mut file = options().read(true).create(true).truncate(true).open(&new).map_err(failed("create", &new))?;
+    let mut file = options().create(true).truncate(true).open(&new).map_err(failed("create", &new))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &new))?;
     std::fs::rename(&new, path).map_err(failed("replace", path))?;
     sync_dir(parent(path))?;
     Ok(file)
 }
 
-/// The file for reading and writing, and all of it; `None` if there is none. `limit` is in bytes.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<(File, Vec<u8>)>, FileError> {
-    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+/// All of the file; `None` if there is none. `limit` is in bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", path)(error)),
@@ -82,8 +82,13 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<(File, Vec<u8>)>, F
     }
     // The whole room at once: growing would leave copies of keys behind.
     let mut bytes = Vec::with_capacity(usize::try_from(found).unwrap_or(0) + 1);
-    (&mut file).take(limit).read_to_end(&mut bytes).map_err(failed("read", path))?;
-    Ok(Some((file, bytes)))
+    file.take(limit).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    Ok(Some(bytes))
+}
+
+/// A file that is there, to be written on.
+pub(crate) fn open_to_write(path: &Path) -> Result<File, FileError> {
+    options().open(path).map_err(failed("open", path))
 }
 
 /// Held for as long as the file is open, and given back by the kernel however the process ends. `None`: another has it.

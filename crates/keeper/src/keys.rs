@@ -188,7 +188,7 @@ impl KeyFile {
     /// [`KeyFileError::Missing`], [`KeyFileError::Unknown`], [`KeyFileError::Damaged`], [`KeyFileError::File`].
     pub fn read(dir: &Path) -> Result<Self, KeyFileError> {
         let path = dir.join(KEY_FILE);
-        let Some((_, bytes)) = files::read(&path, LONGEST_FILE)? else {
+        let Some(bytes) = files::read(&path, LONGEST_FILE)? else {
             return Err(KeyFileError::Missing { path });
         };
         Self::check(path, Secret::new(bytes))

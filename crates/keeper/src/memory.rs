@@ -88,7 +88,7 @@ impl Memory {
         let lock = files::lock(&dir.join(LOCK_FILE))?.ok_or_else(|| MemoryError::InUse { dir: dir.to_path_buf() })?;
         let path = dir.join(MEMORY_FILE);
         let held = match files::read(&path, LONGEST_FILE)? {
-            Some((file, bytes)) => Some(reopen(&path, file, &bytes)?),
+            Some(bytes) => Some(reopen(&path, &bytes)?),
             None => None,
         };
         Ok(Self { path, _lock: lock, held, doubtful: false })
@@ -154,11 +154,12 @@ impl Held {
     }
 }
 
-fn reopen(path: &Path, file: File, bytes: &[u8]) -> Result<Held, MemoryError> {
+fn reopen(path: &Path, bytes: &[u8]) -> Result<Held, MemoryError> {
     let image = Image::parse(bytes).map_err(|why| MemoryError::Damaged { path: path.to_path_buf(), why })?;
     if image.torn {
         return Ok(write_anew(path, &image.founding, image.last)?);
     }
+    let file = files::open_to_write(path)?;
     // A keeper that was killed may have left a record that no disk holds yet, and we are about to rely on it.
     file.sync_all().map_err(not_durable(path))?;
     let Image { founding, last, chain, records, .. } = image;

@@ -84,8 +84,9 @@ pub(crate) fn sheet(desk: &Desk<'_>, act: &Act, texts: &Texts, known: &Known) ->
             sheet.row("label-zone", zone.to_string());
             sheet.row("label-tier", tier.to_string());
             sheet.row("label-host-keys", fingerprints(host_keys));
-            let errands: Vec<String> = errands.iter().map(|kind| desk.word(words::errand(*kind))).collect();
-            sheet.row("label-errands", or_none(desk, errands.join(", ")));
+            let kinds: Vec<String> = errands.kinds.iter().map(|kind| desk.word(words::errand(*kind))).collect();
+            sheet.row("label-errands", or_none(desk, kinds.join(", ")));
+            sheet.row("label-errand-login", errands.login.to_string());
         }
         Act::TargetPin { target, host_keys } => {
             sheet.row("label-target", known.target(target));

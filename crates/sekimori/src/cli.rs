@@ -9,12 +9,12 @@ use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::messages::{self, Lang};
+use crate::run::{self, ProcessArgs};
 use crate::settings::{Form, GlobalArgs, Settings, language};
 use crate::surroundings::Surroundings;
 use crate::verbs::{
     account, clock, doctor, grant, group, init, key, ledger, motion, person, persona, recover, request, rule, session, target, verify, wait, whoami,
 };
-use crate::run;
 
 /// Sekimori, the keeper of the gate: who may become root, when, why, and with whose consent
 #[derive(Debug, Parser)]
@@ -84,13 +84,13 @@ enum Noun {
     #[command(subcommand)]
     Wait(wait::Verb),
     /// Run the gate on this machine
-    Serve(run::ServeArgs),
+    Serve(ProcessArgs),
     #[command(hide = true)]
-    Front(run::FrontArgs),
+    Front(ProcessArgs),
     #[command(hide = true)]
-    Engine(run::EngineArgs),
+    Engine(ProcessArgs),
     #[command(hide = true)]
-    Keeper(run::KeeperArgs),
+    Keeper(ProcessArgs),
 }
 
 /// The whole program.
@@ -100,13 +100,18 @@ pub(crate) fn main() -> ExitCode {
     match read(&words, &mut surroundings) {
         Err(exit) => exit.into(),
         Ok(CommandLine { globals, noun }) => match noun {
-            Noun::Serve(args) => run::serve(args, &globals, &surroundings.environment),
-            Noun::Front(args) => run::front(args, &globals, &surroundings.environment),
-            Noun::Engine(args) => run::engine(args, &globals, &surroundings.environment),
-            Noun::Keeper(args) => run::keeper(args, &globals, &surroundings.environment),
+            Noun::Serve(args) => run::serve(&rooted(args, globals), &surroundings.environment),
+            Noun::Front(args) => run::front(&rooted(args, globals), &surroundings.environment),
+            Noun::Engine(args) => run::engine(&rooted(args, globals), &surroundings.environment),
+            Noun::Keeper(args) => run::keeper(&rooted(args, globals), &surroundings.environment),
             noun => carry_out(globals, noun, &mut surroundings).into(),
         },
     }
+}
+
+/// A process takes `--root` before and after its name.
+fn rooted(args: ProcessArgs, globals: GlobalArgs) -> ProcessArgs {
+    ProcessArgs { root: args.root.or(globals.root), ..args }
 }
 
 /// One command in surroundings of a test's own making.

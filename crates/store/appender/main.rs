@@ -18,40 +18,61 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options { wal_pages: wal_pages.parse()?, max_pages: None, index_every: index_every.parse()? };
     let mut left: u32 = batches.parse()?;
     while left > 0 {
-        match follow(dir, &options, &mut left, end) {
-            Ok(()) => {}
-            // The disk failed: as the engine would, open again and see what is there.
-            Err(error) => {
-                println!("failed {error}");
-                left -= 1;
+        let Some(mut store) = say_failure(open(dir, &options), &mut left) else { continue };
+        while left > 0 {
+            match perform(&mut store) {
+                Ok(()) => left -= 1,
+                // The store goes on as soon as there is room.
+                Err(StoreError::Full) => {
+                    say_failure(Err::<(), _>(StoreError::Full), &mut left);
+                    drop_ballast(dir);
+                }
+                // As the engine would: open again, and see what is there.
+                Err(error) => {
+                    say_failure(Err::<(), _>(error), &mut left);
+                    break;
+                }
             }
+        }
+        if left == 0 && end == "crash" {
+            leave_without_closing();
         }
     }
     Ok(())
 }
 
-fn follow(dir: &str, options: &Options, left: &mut u32, end: &str) -> Result<(), StoreError> {
-    let (mut store, _) = Store::open_with(dir, options)?;
-    let size = store.head().size();
-    println!("opened {size}");
-    let ahead = plan::batches().skip_while(|batch| batch.first < size);
-    for batch in ahead.take(*left as usize) {
-        perform(&mut store, &batch)?;
-        *left -= 1;
-    }
-    match end {
-        "close" => Ok(()),
-        _ => leave_without_closing(),
+fn open(dir: &str, options: &Options) -> Result<Store, StoreError> {
+    let (store, _) = Store::open_with(dir, options)?;
+    println!("opened {}", store.head().size());
+    Ok(store)
+}
+
+/// A failure counts as a step, so that a disk that stays broken ends the run.
+fn say_failure<T>(outcome: Result<T, StoreError>, left: &mut u32) -> Option<T> {
+    outcome
+        .inspect_err(|error| {
+            println!("failed {error}");
+            *left -= 1;
+        })
+        .ok()
+}
+
+/// A test that fills the disk puts a file beside the ledger whose removal makes room.
+fn drop_ballast(dir: &str) {
+    if std::fs::remove_file(format!("{dir}.ballast")).is_ok() {
+        println!("failed and made room");
     }
 }
 
 #[expect(clippy::exit, reason = "nothing may run after it, as in a crash")]
-fn leave_without_closing() -> Result<(), StoreError> {
+fn leave_without_closing() {
     std::process::exit(0)
 }
 
-fn perform(store: &mut Store, batch: &Batch) -> Result<(), StoreError> {
-    append(store, batch)?;
+fn perform(store: &mut Store) -> Result<(), StoreError> {
+    let size = store.head().size();
+    let batch = plan::batches().find(|batch| batch.first >= size).expect("the plan has no end");
+    append(store, &batch)?;
     println!("head {}", batch.end());
     if let Some(blob) = batch.erases() {
         store.erase_blobs(&[blob.key()])?;

@@ -17,14 +17,13 @@ const OWNER_ONLY_DIR: u32 = 0o700;
 const OWNER_ONLY_FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
-/// Makes the directory and what is in it, durable in their names, and locks it. Returns its absolute path, and the lock.
+/// Makes the directory and what is in it, and locks it. Returns its absolute path, and the lock.
 pub(crate) fn prepare(dir: &Path) -> Result<(PathBuf, File)> {
     make_dir(dir)?;
     let dir = dir.canonicalize().map_err(at(dir))?;
     let lock = lock(&dir)?;
     make_dir(&dir.join(SNAPSHOTS))?;
     make_database(&dir.join(DATABASE))?;
-    sync_dir(&dir)?;
     Ok((dir, lock))
 }
 

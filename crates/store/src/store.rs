@@ -98,6 +98,7 @@ impl Store {
         let mut connection = schema::open_writer(&path, options)?;
         schema::migrate(&mut connection)?;
         settle(&connection)?;
+        // The names of the files, too.
         directory::sync_dir(&dir)?;
         let head = read_head(&connection)?;
         check_head(&connection, &head)?;

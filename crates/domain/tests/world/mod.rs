@@ -32,7 +32,8 @@ use sshwire::{Fingerprint, PublicKey, Signature};
 pub trait Pen: Clone {
     fn public(&self, key: u32) -> PublicKey;
     /// The signature of `key` over `body`, and the statement's hash.
-    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Option<Timestamp>) -> (Signature, Hash);
+    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Timestamp) -> (Signature, Hash);
+    fn possess(&self, key: u32, origin: &OriginName, body: &PossessionFields, nonce: Nonce) -> Signature;
     fn sign_founding(&self, key: u32, founding: &Founding) -> Signature;
     /// What stands before `decide` in the product: every signature in the entry is what it says.
     fn accepts(&self, state: &State, entry: &Entry) -> bool;
@@ -240,15 +241,14 @@ impl<P: Pen> World<P> {
     }
 
     pub fn sign_with<S: Statement>(&mut self, key: u32, body: &S, nonce: Nonce, expires: Timestamp) -> (Signed, Hash) {
-        let (signature, hash) = self.pen.sign(key, &self.origin(), body, nonce, Some(expires));
+        let (signature, hash) = self.pen.sign(key, &self.origin(), body, nonce, expires);
         (Signed { key: self.pen.public(key).fingerprint(), nonce, expires, signature }, hash)
     }
 
     pub fn possession(&mut self, person: PersonId, persona: PersonaId, key: u32) -> Possession {
         let nonce = Nonce::from_random(self.dice.bytes());
         let fields = PossessionFields { person, persona, key: self.pen.public(key) };
-        let (signature, _) = self.pen.sign(key, &self.origin(), &fields, nonce, None);
-        Possession { nonce, signature }
+        Possession { nonce, signature: self.pen.possess(key, &self.origin(), &fields, nonce) }
     }
 
     pub fn new_key(&mut self, human: u32) -> u32 {
@@ -594,9 +594,13 @@ impl Pen for FakePen {
         PublicKey::ed25519(point).expect("a canonical encoding")
     }
 
-    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Option<Timestamp>) -> (Signature, Hash) {
+    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Timestamp) -> (Signature, Hash) {
         let text = serde_json::to_string(&(S::NAME, origin, body, nonce, expires)).expect("statements are plain data");
         (self.mark(key, S::NAME), Hash::of(text.as_bytes()))
+    }
+
+    fn possess(&self, key: u32, _: &OriginName, _: &PossessionFields, _: Nonce) -> Signature {
+        self.mark(key, PossessionFields::NAME)
     }
 
     fn sign_founding(&self, key: u32, _: &Founding) -> Signature {

@@ -114,9 +114,18 @@ impl<P: Pen> Play<P> {
     }
 
     pub fn run(&mut self, steps: &[Step]) -> Result<(), Broken> {
+        self.run_watched(steps, |_, _| Ok(()))
+    }
+
+    /// As [`Play::run`]; `watch` looks at the world whenever a grant has been made.
+    pub fn run_watched(&mut self, steps: &[Step], watch: impl Fn(&World<P>, GrantId) -> Result<(), Broken>) -> Result<(), Broken> {
         for step in steps {
+            let before = self.grants.len();
             self.step(step)?;
             self.oracle_agrees_on_what_stands()?;
+            for grant in self.grants.get(before..).unwrap_or_default() {
+                watch(&self.world, *grant)?;
+            }
         }
         self.fold_again()
     }
@@ -409,8 +418,12 @@ impl<P: Pen> Play<P> {
         self.requests.push((request, statement));
         let before = self.grants.len();
         for approver in [self.shop.lead, self.shop.officer] {
-            if step.c < 40 && approver == self.shop.officer {
-                break;
+            if approver == self.shop.officer {
+                match step.c {
+                    0..=39 => break,
+                    40..=69 => self.something_happens_to(self.shop.lead, step.c)?,
+                    _ => {}
+                }
             }
             let fields = self.world.decision_fields(&approver, request, Decision::Approve);
             let event = self.world.decision(approver.key, fields);
@@ -420,6 +433,17 @@ impl<P: Pen> Play<P> {
             Some(grant) if step.twist < 200 => self.open_as(&holder, grant, &Step { twist: 0, ..*step }),
             _ => Ok(()),
         }
+    }
+
+    fn something_happens_to(&mut self, face: Face, what: u8) -> Result<(), Broken> {
+        let reason = self.world.dice.commit();
+        let deed = match what % 3 {
+            0 => Deed::PersonFreeze { person: face.person, reason },
+            1 => Deed::PersonLeave { person: face.person },
+            _ => Deed::GroupLeave { group: label("leads"), person: face.person },
+        };
+        let event = self.world.deed_event(&self.world.founders[1].clone(), deed);
+        self.offer(event).map(drop)
     }
 
     fn end_session(&mut self, step: &Step) -> Result<(), Broken> {
@@ -684,7 +708,10 @@ impl<P: Pen> Play<P> {
             30..=59 => Deed::GrantRevoke { grant, reason },
             60..=69 => Deed::MotionWithdraw { motion: pick(&self.motions, step.b).map_or(MotionId::from_random([1; 16]), |(id, _)| id) },
             70..=99 => Deed::PersonFreeze { person: about.person, reason },
-            100..=109 => Deed::PersonLeave { person: about.person },
+            100..=109 => {
+                let frozen = self.faces.iter().find(|f| self.world.state.people.is_suspect(&f.person));
+                Deed::PersonLeave { person: if step.twist < 90 { frozen.map_or(about.person, |f| f.person) } else { about.person } }
+            }
             110..=149 => Deed::GroupLeave { group: label(GROUPS[usize::from(step.c) % GROUPS.len()]), person: about.person },
             150..=169 => {
                 let human = if step.c % 4 == 3 { about.human } else { by.human };

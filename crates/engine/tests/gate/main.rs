@@ -2,4 +2,3 @@
 
 mod clock;
 mod passage;
-mod world;

@@ -17,7 +17,7 @@ use tegata::{Tegata, Trust};
 
 use engine::clock::Clock;
 
-use crate::world::{FakeFront, Someone, World, opening};
+use worlds::{Db1, FakeFront, Someone, World, opening};
 
 pub(crate) struct Scene {
     pub(crate) world: World,
@@ -34,7 +34,7 @@ pub(crate) async fn scene() -> Scene {
     let operator = world.add_person(&founder, &other, PersonaKind::Admin, &["operators"]).await;
     let owner = world.add_person(&founder, &other, PersonaKind::Admin, &["owners"]).await;
     let host_key = SoftSigner::from_seed(&random::bytes()).public_key().clone();
-    let (_, account) = world.add_db1(&founder, &other, host_key).await;
+    let (_, account) = world.add_db1(&founder, &other, Db1 { host_key, address: "127.0.0.1:22", login: "root" }).await;
     let mut front = FakeFront::connect(&world).await;
     front.answer_probe(12).await;
     Scene { world, front, founder, other, operator, owner, account }

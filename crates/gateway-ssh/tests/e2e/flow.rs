@@ -88,7 +88,8 @@ fn a_full_duplex_stream_comes_back_whole() {
 fn a_full_duplex_stream_survives_a_reader_that_pauses() {
     let world = World::new();
     let mut ssh = world.ssh("root@db1");
-    let mut child = Tame(ssh.arg("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut child =
+        Tame(ssh.arg("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     let mut input = child.0.stdin.take().unwrap();
     let writer = thread::spawn(move || noise(48 << 20).all(|block| input.write_all(&block).is_ok()));
     let mut output = child.0.stdout.take().unwrap();
@@ -113,7 +114,13 @@ fn an_upload_nobody_reads_costs_little() {
     warm(&world);
     let before = resident_kib();
     let _ssh = Tame(
-        world.ssh("root@db1").arg("sleep 1000").stdin(fs::File::open("/dev/zero").unwrap()).stderr(Stdio::null()).spawn().unwrap(),
+        world
+            .ssh("root@db1")
+            .arg("sleep 1000")
+            .stdin(fs::File::open("/dev/zero").unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
     );
     until("the session is up", || !world.gateway.sessions().list().is_empty());
     let after = settled_kib(6);
@@ -128,14 +135,16 @@ fn a_download_nobody_reads_costs_little() {
     warm(&world);
     let before = resident_kib();
     // Standard output is a pipe that nobody reads.
-    let _ssh = Tame(
-        world.ssh("root@db1").arg("cat /dev/zero").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap(),
-    );
+    let _ssh =
+        Tame(world.ssh("root@db1").arg("cat /dev/zero").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     until("bytes flow", || world.gateway.sessions().list().first().is_some_and(|s| s.bytes_out > 1 << 20));
     let after = settled_kib(6);
     // What is recorded in memory here would be on disk in the product.
     let recorded = world.gateway.sessions().list()[0].bytes_out / 1024;
-    assert!(after < before + MAX_GROWTH_KIB + recorded, "{before} KiB grew to {after} KiB with {recorded} KiB recorded");
+    assert!(
+        after < before + MAX_GROWTH_KIB + recorded,
+        "{before} KiB grew to {after} KiB with {recorded} KiB recorded"
+    );
     assert!(recorded < 8 << 10, "{recorded} KiB went to the client's window and no further");
 }
 
@@ -143,7 +152,13 @@ fn a_download_nobody_reads_costs_little() {
 fn a_stopped_client_costs_little_and_goes_on_afterwards() {
     let world = World::with(|settings| settings.keepalive_max = 100, "");
     let mut ssh = Tame(
-        world.ssh("root@db1").arg("head -c 64M /dev/zero | cat; echo").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap(),
+        world
+            .ssh("root@db1")
+            .arg("head -c 64M /dev/zero | cat; echo")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
     );
     let mut output = ssh.0.stdout.take().unwrap();
     let mut piece = vec![0; 1 << 20];
@@ -201,7 +216,9 @@ fn an_upload_nobody_reads_leaves_its_siblings_alone() {
     let _stalled = Tame(
         ssh().arg("sleep 1000").stdin(fs::File::open("/dev/zero").unwrap()).stderr(Stdio::null()).spawn().unwrap(),
     );
-    until("the upload has stalled", || stands_still(700, || world.gateway.sessions().list().first().map(|s| s.bytes_in)));
+    until("the upload has stalled", || {
+        stands_still(700, || world.gateway.sessions().list().first().map(|s| s.bytes_in))
+    });
     for n in 0..3 {
         assert_eq!(text(&ssh().arg(format!("echo {n}")).output().unwrap().stdout), format!("{n}\n"));
     }
@@ -213,7 +230,9 @@ fn a_download_nobody_reads_holds_its_siblings_up_for_a_bounded_time() {
     let world = World::with(|settings| settings.sibling_patience = std::time::Duration::from_secs(2), "");
     let (_master, ssh) = multiplexed(&world);
     let mut stalled = Tame(ssh().arg("cat /dev/zero").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-    until("the download has stalled", || stands_still(500, || world.gateway.sessions().list().first().map(|s| s.bytes_out)));
+    until("the download has stalled", || {
+        stands_still(500, || world.gateway.sessions().list().first().map(|s| s.bytes_out))
+    });
     assert_eq!(text(&ssh().arg("echo sibling").output().unwrap().stdout), "sibling\n");
     let mut output = stalled.0.stdout.take().unwrap();
     thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));

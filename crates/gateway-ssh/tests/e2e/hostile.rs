@@ -70,7 +70,8 @@ fn an_oversized_packet_closes_its_own_connection_only() {
 #[test]
 fn a_panic_ends_one_connection_and_no_other() {
     let world = World::new();
-    let mut other = world.ssh("root@db1").arg("sleep 2; echo survived").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut other =
+        world.ssh("root@db1").arg("sleep 2; echo survived").stdout(std::process::Stdio::piped()).spawn().unwrap();
     until("the other session is up", || world.gateway.sessions().list().iter().any(|s| s.channels > 0));
     assert!(!world.ssh("panic@db1").arg("true").output().unwrap().status.success());
     let mut shown = String::new();
@@ -91,7 +92,8 @@ impl client::Handler for Trusting {
 }
 
 pub(crate) async fn log_in(world: &World) -> client::Handle<Trusting> {
-    let mut handle = client::connect(Arc::new(client::Config::default()), world.gateway.local_addr(), Trusting).await.unwrap();
+    let mut handle =
+        client::connect(Arc::new(client::Config::default()), world.gateway.local_addr(), Trusting).await.unwrap();
     let key = PrivateKey::from_openssh(std::fs::read(&world.person).unwrap()).unwrap();
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
     assert!(handle.authenticate_publickey("root@db1", key).await.unwrap().success());
@@ -130,7 +132,10 @@ async fn a_signal_reaches_the_target() {
     let world = World::new();
     let handle = log_in(&world).await;
     let mut channel = handle.channel_open_session().await.unwrap();
-    channel.exec(true, "trap 'echo caught; exit 9' USR1; echo ready; for n in $(seq 50); do sleep 0.1; done").await.unwrap();
+    channel
+        .exec(true, "trap 'echo caught; exit 9' USR1; echo ready; for n in $(seq 50); do sleep 0.1; done")
+        .await
+        .unwrap();
     let mut shown = Vec::new();
     while let Some(message) = channel.wait().await {
         if let ChannelMsg::Data { data } = message {
@@ -141,7 +146,10 @@ async fn a_signal_reaches_the_target() {
         }
     }
     let log = std::fs::read_to_string(world.dir.path().join("target-log")).unwrap();
-    assert!(text(&shown).contains("caught") || log.contains("session signalling requires privilege separation"), "{log}");
+    assert!(
+        text(&shown).contains("caught") || log.contains("session signalling requires privilege separation"),
+        "{log}"
+    );
     drop((channel, handle));
     assert_eq!(text(&world.recorded(gateway_ssh::tape::Kind::Signal)), "USR1");
 }

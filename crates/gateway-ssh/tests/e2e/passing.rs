@@ -53,7 +53,8 @@ fn a_terminal_shows_the_notice_before_the_first_byte() {
 #[test]
 fn a_shell_reads_its_commands_and_exits_with_its_status() {
     let world = World::new();
-    let mut ssh = world.ssh("root@db1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut ssh =
+        world.ssh("root@db1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     ssh.stdin.take().unwrap().write_all(b"echo from the shell\nexit 3\n").unwrap();
     let output = ssh.wait_with_output().unwrap();
     assert!(text(&output.stdout).contains("from the shell\n"));
@@ -65,7 +66,10 @@ fn a_shell_reads_its_commands_and_exits_with_its_status() {
 #[test]
 fn a_resized_window_reaches_the_target() {
     let world = World::new();
-    let ssh = format!("{:?}", world.ssh("root@db1").args(["-tt", "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done"]));
+    let ssh = format!(
+        "{:?}",
+        world.ssh("root@db1").args(["-tt", "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.1; done"])
+    );
     let marker = world.dir.path().join("shown");
     let script = format!(
         "stty rows 30 cols 100; (until grep -q ready {m}; do sleep 0.1; done; stty rows 41 cols 123 </dev/tty) & {ssh} | tee {m}",
@@ -85,7 +89,7 @@ fn a_resized_window_reaches_the_target() {
         until("the recording is closed", || !world.tapes.closed().is_empty());
         world.frames().iter().filter(|f| f.kind == Kind::Resize).map(|f| f.bytes.to_vec()).collect()
     };
-    assert_eq!(sizes.last().unwrap(), &[0, 0, 0, 123, 0, 0, 0, 41]);
+    assert_eq!(sizes.last().unwrap()[..], [0, 0, 0, 123, 0, 0, 0, 41]);
 }
 
 fn shell_quoted(text: &str) -> String {
@@ -106,7 +110,13 @@ fn only_listed_environment_names_pass() {
 #[test]
 fn an_end_of_input_leaves_the_output_open() {
     let world = World::new();
-    let mut ssh = world.ssh("root@db1").arg("cat; sleep 0.3; echo after").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ssh = world
+        .ssh("root@db1")
+        .arg("cat; sleep 0.3; echo after")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     ssh.stdin.take().unwrap().write_all(b"before ").unwrap();
     assert_eq!(text(&ssh.wait_with_output().unwrap().stdout), "before after\n");
 }
@@ -145,7 +155,11 @@ fn many_channels_share_one_connection_one_certificate_and_one_recording() {
     until("the master is up", || socket.exists());
     for n in 0..5 {
         let mut ssh = world.ssh_options("ssh");
-        let output = ssh.args(["-o", &control, "-l", "root@db1", "127.0.0.1"]).arg(format!("echo {n}; exit {n}")).output().unwrap();
+        let output = ssh
+            .args(["-o", &control, "-l", "root@db1", "127.0.0.1"])
+            .arg(format!("echo {n}; exit {n}"))
+            .output()
+            .unwrap();
         assert_eq!((text(&output.stdout), output.status.code()), (format!("{n}\n"), Some(n)));
     }
     assert_eq!(world.gate.asks.lock().unwrap().len(), 1);
@@ -175,7 +189,10 @@ fn echoed_input_is_recorded_and_what_was_not_echoed_is_masked() {
     world.answers().record_input = RecordInput::Masked;
     let mut ssh = world
         .ssh("root@db1")
-        .args(["-tt", "echo ready; read seen; stty -echo; echo quiet; read hidden; stty echo; echo got $seen ${#hidden}"])
+        .args([
+            "-tt",
+            "echo ready; read seen; stty -echo; echo quiet; read hidden; stty echo; echo got $seen ${#hidden}",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

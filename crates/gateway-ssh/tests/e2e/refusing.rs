@@ -1,5 +1,6 @@
 //! What does not pass, and what the person is told.
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
@@ -38,7 +39,17 @@ fn an_unknown_key_is_refused_and_nothing_is_asked() {
 fn public_keys_are_the_only_method_offered() {
     let world = World::new();
     let mut ssh = world.ssh_options("ssh");
-    ssh.args(["-v", "-o", "LogLevel=DEBUG1", "-o", "PreferredAuthentications=none", "-l", "root@db1", "127.0.0.1", "true"]);
+    ssh.args([
+        "-v",
+        "-o",
+        "LogLevel=DEBUG1",
+        "-o",
+        "PreferredAuthentications=none",
+        "-l",
+        "root@db1",
+        "127.0.0.1",
+        "true",
+    ]);
     let shown = text(&ssh.output().unwrap().stderr);
     assert!(shown.contains("Authentications that can continue: publickey\r\n"), "{shown}");
     assert!(!shown.contains("keyboard-interactive\r\n"));
@@ -59,14 +70,26 @@ fn a_refused_forward_does_not_end_the_session() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut ssh = world.ssh_options("ssh");
     let forward = format!("{free}:127.0.0.1:{}", world.sshd.addr.port());
-    ssh.args(["-L", &forward, "-R", "0:127.0.0.1:1", "-A", "-X", "-l", "root@db1", "127.0.0.1", "sleep 1.5; echo still here"]);
+    ssh.args([
+        "-L",
+        &forward,
+        "-R",
+        "0:127.0.0.1:1",
+        "-A",
+        "-X",
+        "-l",
+        "root@db1",
+        "127.0.0.1",
+        "sleep 1.5; echo still here",
+    ]);
     let ssh = ssh.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("the forward is tried", || {
-        use std::io::Read;
+    let refused_through = || {
         let Ok(mut through) = std::net::TcpStream::connect(("127.0.0.1", free)) else { return false };
         let mut all = Vec::new();
-        through.read_to_end(&mut all).is_ok() && all.is_empty() && !world.gateway.sessions().list().is_empty()
-    });
+        through.read_to_end(&mut all).is_ok() && all.is_empty()
+    };
+    until("the session is up", || !world.gateway.sessions().list().is_empty());
+    until("the forward is tried", refused_through);
     let output = ssh.wait_with_output().unwrap();
     assert_eq!(text(&output.stdout), "still here\n");
     assert_eq!(output.status.code(), Some(0));
@@ -114,7 +137,11 @@ fn a_changed_host_key_is_refused_with_both_fingerprints() {
     let output = world.exec("true");
     let shown = text(&output.stderr);
     assert!(shown.contains("[target-host-key-changed]"), "{shown}");
-    assert!(shown.contains(pinned.fingerprint()) && shown.contains(world.sshd.host_key.fingerprint()), "{shown}");
+    assert!(
+        shown.contains(&pinned.fingerprint().to_string())
+            && shown.contains(&world.sshd.host_key.fingerprint().to_string()),
+        "{shown}"
+    );
     assert!(matches!(world.gate.reasons()[..], [EndReason::TargetRefused(_)]));
 }
 
@@ -155,7 +182,8 @@ fn without_a_target_only_the_control_channel_opens() {
     let output = world.ssh("sekimori").arg("true").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("hint: ssh ACCOUNT@TARGET@GATE"), "{}", text(&output.stderr));
-    let mut ssh = world.ssh("sekimori").args(["sekimori", "api"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ssh =
+        world.ssh("sekimori").args(["sekimori", "api"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut ssh.stdin.take().unwrap(), b"abc").unwrap();
     let output = ssh.wait_with_output().unwrap();
     assert_eq!((text(&output.stdout), output.status.code()), ("sekimori api\ncba".into(), Some(0)));

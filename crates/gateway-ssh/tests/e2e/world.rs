@@ -9,18 +9,20 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use envelope::OpeningKey;
 use gateway_ssh::authorise::{ChannelKind, Terms};
 use gateway_ssh::gate::{
-    Approach, ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, RecordInput, Refusal, SessionEnd,
+    Approach, ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, RecordInput, Refusal,
+    SessionEnd,
 };
-use gateway_ssh::key::PublicKey;
 use gateway_ssh::login::Login;
 use gateway_ssh::server::{Gateway, Settings};
 use gateway_ssh::sessions::Sessions;
-use gateway_ssh::tape::{Anchor, Draft, Frame, Kind, MemoryTapes, Tape, TapeError, Tapes};
+use gateway_ssh::tape::{Anchor, Draft, Frame, Kind, MemoryTapes, Syncing, Tape, TapeError, Tapes};
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::ssh_key::private::Ed25519Keypair;
+use sshwire::PublicKey;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -80,7 +82,7 @@ pub fn keygen(path: &Path) -> PublicKey {
 
 pub fn public_key(path: &Path) -> PublicKey {
     let text = fs::read_to_string(path).unwrap();
-    PublicKey::try_from(&russh::keys::PublicKey::from_openssh(&text).unwrap()).unwrap()
+    PublicKey::from_openssh(text.trim_end()).unwrap()
 }
 
 impl Sshd {
@@ -222,37 +224,55 @@ pub fn seeded_key(seed: u8) -> PrivateKey {
     PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
 }
 
-/// Recordings that go nowhere, for measuring.
-#[derive(Debug, Clone, Copy)]
-struct Nowhere;
+/// Recordings as encrypted files, for measuring: as in the product, but for the names of what is in a frame.
+struct Files {
+    dir: PathBuf,
+    recipients: recorder::Recipients,
+}
 
-impl Tapes for Nowhere {
-    fn draft(&self, _session: &str) -> Result<Box<dyn Draft>, TapeError> {
-        Ok(Box::new(Self))
+struct FileDraft(recorder::Draft, PathBuf);
+
+struct File(recorder::Writer);
+
+fn fault(error: recorder::Error) -> TapeError {
+    TapeError(error.to_string())
+}
+
+fn anchor(anchor: recorder::Anchor) -> Anchor {
+    Anchor { chunks: anchor.chunks, hash: *anchor.chain.as_bytes() }
+}
+
+impl Tapes for Files {
+    fn draft(&self, session: &str) -> Result<Box<dyn Draft>, TapeError> {
+        let draft = recorder::Draft::new(session.to_owned(), "gate.test".into(), 0, &self.recipients).map_err(fault)?;
+        Ok(Box::new(FileDraft(draft, self.dir.clone())))
     }
 }
 
-impl Draft for Nowhere {
+impl Draft for FileDraft {
     fn header_hash(&self) -> [u8; 32] {
-        [0; 32]
+        *self.0.header_hash().as_bytes()
     }
 
     fn begin(self: Box<Self>) -> Result<Box<dyn Tape>, TapeError> {
-        Ok(self)
+        Ok(Box::new(File(self.0.create(&self.1).map_err(fault)?)))
     }
 }
 
-impl Tape for Nowhere {
-    fn frame(&mut self, _frame: &Frame) -> Result<(), TapeError> {
-        Ok(())
+impl Tape for File {
+    fn frame(&mut self, frame: &Frame) -> Result<(), TapeError> {
+        let out = recorder::Direction::Out;
+        self.0.frame(recorder::Kind::Data, frame.channel, out, frame.at, &frame.bytes).map(|_| ()).map_err(fault)
     }
 
-    fn sync(&mut self) -> Result<Anchor, TapeError> {
-        Ok(Anchor { chunks: 1, hash: [0; 32] })
+    fn sync(&mut self) -> Result<Syncing, TapeError> {
+        let _sealed = self.0.seal().map_err(fault)?;
+        let (so_far, pending) = (self.0.anchor(), self.0.sync_later().map_err(fault)?);
+        Ok(Box::new(move || pending.map_or(Ok(so_far), recorder::PendingSync::wait).map(anchor).map_err(fault)))
     }
 
     fn close(&mut self) -> Result<Anchor, TapeError> {
-        self.sync()
+        self.0.close(Duration::ZERO).map(|closed| anchor(closed.anchor)).map_err(fault)
     }
 }
 
@@ -273,12 +293,20 @@ impl World {
         Self::with_tapes(adjust, sshd_extra, tapes.clone(), tapes)
     }
 
-    /// For measuring: what is recorded is dropped.
-    pub fn measured() -> Self {
-        Self::with_tapes(|_| {}, "", MemoryTapes::default(), Nowhere)
+    /// Recorded into encrypted files below the world's directory.
+    pub fn with_files() -> (Self, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let recipients = recorder::Recipients::new(OpeningKey::generate().sealing_key().clone());
+        let files = Files { dir: dir.path().to_owned(), recipients };
+        (Self::with_tapes(|_| {}, "", MemoryTapes::default(), files), dir)
     }
 
-    pub fn with_tapes(adjust: impl FnOnce(&mut Settings), sshd_extra: &str, kept: MemoryTapes, tapes: impl Tapes) -> Self {
+    pub fn with_tapes(
+        adjust: impl FnOnce(&mut Settings),
+        sshd_extra: &str,
+        kept: MemoryTapes,
+        tapes: impl Tapes,
+    ) -> Self {
         log_if_asked();
         let dir = TempDir::new().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,6 @@
 //! `errand`: a certificate for what Sekimori itself does on a target, under what two persons agreed for that target.
+//!
+//! The proof shows the target, not every person: a key that somebody else owns may be certified here, for the forced command.
 
 use std::collections::{BTreeMap, BTreeSet};
 

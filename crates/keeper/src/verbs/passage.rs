@@ -18,7 +18,8 @@ use crate::certificate::{Order, Seconds};
 use crate::evidence::{extends, included};
 use crate::{Keeper, Last};
 
-/// Which tegata a certificate rests on: SHA-256 of the file with the checkpoint that was signed beside the certificate.
+/// Which tegata a certificate rests on: SHA-256, in hexadecimal, of the file with the checkpoint that was signed beside the certificate.
+/// Some SSH implementations read extensions as text, so nothing else may stand there.
 const TEGATA_HASH: &str = "tegata-hash@sekimori";
 
 impl<C: crate::Clock> Keeper<C> {
@@ -31,8 +32,8 @@ impl<C: crate::Clock> Keeper<C> {
         unused(opened.serial, last.serial)?;
         let founded = self.founded.as_ref().ok_or(KeeperRefusal::NotFounded)?;
         let verified = self.proofs.verified(&order.tegata, &head, founded)?;
+        fits(verified, &entry, opened)?;
         let standing = verified.would_stand(now).map_err(not_standing)?;
-        fits(verified, &entry, opened, &standing)?;
         let valid = Seconds::within(&opened.valid, now)?;
 
         self.remember(Last { head, serial: Some(opened.serial) })?;
@@ -56,17 +57,16 @@ fn not_standing(refusal: Refusal) -> KeeperRefusal {
 
 /// Judged at the entry's own time, as when it was written: by the keeper's clock a moment has passed since. That the moment
 /// was short is seen from the window, which must hold the keeper's own time.
-fn fits(
-    verified: &VerifiedTegata,
-    entry: &Entry,
-    opened: &SessionOpened,
-    standing: &Standing,
-) -> Result<(), KeeperRefusal> {
+fn fits(verified: &VerifiedTegata, entry: &Entry, opened: &SessionOpened) -> Result<(), KeeperRefusal> {
     if !opened.principal.is_for_persons() {
         return Err(differs("its principal is not one for persons"));
     }
+    if entry.seq <= verified.grant().made {
+        return Err(differs("the session was opened before its grant was made"));
+    }
+    let standing = verified.would_stand(entry.time).map_err(not_standing)?;
     let refused = |refusal: Refusal| differs(refusal.to_string());
-    passage_fits(verified.state(), opened, standing, entry.actor, entry.time).map_err(refused)
+    passage_fits(verified.state(), opened, &standing, entry.actor, entry.time).map_err(refused)
 }
 
 fn certified(opened: &SessionOpened, standing: &Standing, valid: Seconds, tegata: Hash) -> Order {
@@ -80,7 +80,7 @@ fn certified(opened: &SessionOpened, standing: &Standing, valid: Seconds, tegata
         valid,
         force_command: None,
         permits: pty.into_iter().collect::<BTreeSet<_>>(),
-        extensions: BTreeMap::from([(hash_name, tegata.as_bytes().to_vec())]),
+        extensions: BTreeMap::from([(hash_name, tegata.to_string().into_bytes())]),
     }
 }
 

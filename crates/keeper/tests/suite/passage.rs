@@ -65,7 +65,7 @@ fn a_passage_is_certified_as_its_entry_says_and_openssh_reads_it() {
     tegata.checkpoint = note;
     let hash =
         spec.private_extensions.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect::<Vec<_>>();
-    assert_eq!(hash, [("tegata-hash@sekimori", &Hash::of(&tegata.to_bytes()).as_bytes()[..])]);
+    assert_eq!(hash, [("tegata-hash@sekimori", Hash::of(&tegata.to_bytes()).to_string().as_bytes())]);
     assert_eq!(bench.status().last_serial, Some(entry.serial));
     assert_eq!(bench.last(), bench.world.head());
 
@@ -434,6 +434,27 @@ fn a_session_opened_in_anothers_name_is_refused() {
         let ask = bench.passage(&grant, seq);
         assert_differs(&bench.refused(ask), "not-allowed");
     }
+}
+
+#[test]
+fn a_session_written_before_its_grant_was_made_or_began_is_refused() {
+    let mut bench = Bench::ready();
+    let earlier = bench.world.grant(BOTH);
+    let mut opened = bench.world.session(&earlier);
+    let grant = GrantId::from_random([9; 16]);
+    opened.grant = grant;
+    let actor = bench.world.operator.actor();
+    let seq = bench.world.force(Event::SessionOpened(opened), actor);
+    bench.world.grant_as(grant, BOTH);
+    let ask = bench.passage(&grant, seq);
+    assert_differs(&bench.refused(ask), "before its grant was made");
+
+    let mut bench = Bench::ready();
+    let grant = bench.world.grant_from(seconds(30), BOTH);
+    let seq = bench.open_forged(&grant, |_| {});
+    bench.set_clock(bench.world.now.plus(seconds(31)));
+    let ask = bench.passage(&grant, seq);
+    assert_not_standing(&bench.refused(ask), "grant-not-yet");
 }
 
 #[test]

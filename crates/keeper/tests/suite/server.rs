@@ -20,11 +20,15 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
+        Self::start_for(rustix::process::getuid().as_raw())
+    }
+
+    fn start_for(user: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("keeper.sock")).unwrap();
         let mut bench = Bench::ready();
         // Ends with the test's process.
-        std::thread::spawn(move || serve(&listener, &mut bench.keeper, rustix::process::getuid().as_raw()).map(drop));
+        std::thread::spawn(move || serve(&listener, &mut bench.keeper, user).map(drop));
         Self { dir }
     }
 
@@ -170,4 +174,13 @@ fn another_users_process_is_told_from_the_engine() {
     assert!(
         matches!(check_peer(&ours, me + 1), Err(PeerError::OtherUser { expected, found }) if (expected, found) == (me + 1, me))
     );
+}
+
+#[test]
+fn another_users_process_is_not_even_greeted() {
+    let served = Served::start_for(rustix::process::getuid().as_raw() + 1);
+    for _ in 0..3 {
+        let mut stream = served.connect();
+        assert!(matches!(frame::read::<Greeting>(&mut stream), Err(ChannelError::Closed)));
+    }
 }

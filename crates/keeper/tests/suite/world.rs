@@ -225,6 +225,11 @@ impl World {
     /// Decides and appends: what an honest engine does.
     pub(crate) fn record(&mut self, event: Event, actor: Actor) -> u64 {
         let fresh = GrantId::from_random(self.random());
+        self.record_making(fresh, event, actor)
+    }
+
+    /// `fresh` is the id of a grant, should the event bring one about.
+    fn record_making(&mut self, fresh: GrantId, event: Event, actor: Actor) -> u64 {
         let proposal = Proposal { event, actor, at: self.now, cause: None };
         let made = decide(&self.state, proposal, fresh).unwrap();
         let first = made[0].seq;
@@ -287,13 +292,17 @@ impl World {
 
     /// The operator asks for root@db1 for an hour from now.
     pub(crate) fn request(&mut self, channels: &[Channel]) -> RequestFiled {
+        self.request_from(self.now, channels)
+    }
+
+    fn request_from(&mut self, start: Timestamp, channels: &[Channel]) -> RequestFiled {
         let operator = Face::new(3);
         let fields = RequestFields {
             request: RequestId::from_random(self.random()),
             requester: operator.persona,
             beneficiary: operator.persona,
             account: self.account,
-            window: Window::new(self.now, self.now.plus(seconds(3_600))).unwrap(),
+            window: Window::new(start, start.plus(seconds(3_600))).unwrap(),
             channels: channels.iter().copied().collect(),
             purpose: committed("rotate WAL archive, CHG-142"),
             policy: self.state.policy.as_ref().unwrap().policy.version,
@@ -317,11 +326,26 @@ impl World {
 
     /// Asked for, agreed to, and made.
     pub(crate) fn grant(&mut self, channels: &[Channel]) -> GrantId {
-        let filed = self.request(channels);
+        self.grant_from(Duration::ZERO, channels)
+    }
+
+    /// For an hour that begins after `wait`.
+    pub(crate) fn grant_from(&mut self, wait: Duration, channels: &[Channel]) -> GrantId {
+        let id = GrantId::from_random(self.random());
+        self.make_grant(id, wait, channels);
+        id
+    }
+
+    /// With an id that was known before.
+    pub(crate) fn grant_as(&mut self, id: GrantId, channels: &[Channel]) {
+        self.make_grant(id, Duration::ZERO, channels);
+    }
+
+    fn make_grant(&mut self, id: GrantId, wait: Duration, channels: &[Channel]) {
+        let filed = self.request_from(self.now.plus(wait), channels);
         self.record(Event::RequestFiled(filed.clone()), self.operator.actor());
         let approval = self.approval(&filed, &Face::new(4));
-        self.record(approval, self.approver.actor());
-        *self.closures.keys().find(|id| self.request_of(id) == Some(filed.fields.request)).unwrap()
+        self.record_making(id, approval, self.approver.actor());
     }
 
     /// What a lying engine writes: a grant by whose word it likes.
@@ -333,10 +357,6 @@ impl World {
         let grant = GrantId::from_random(self.random());
         self.force(Event::GrantMade(GrantMade { grant, request: filed.fields.request }), Actor::Engine);
         grant
-    }
-
-    fn request_of(&self, grant: &GrantId) -> Option<RequestId> {
-        self.state.passage.grants.get(grant).map(|grant| grant.request.fields.request)
     }
 
     pub(crate) fn deed(&mut self, by: &Face, deed: Deed) -> Event {

@@ -56,11 +56,11 @@ fn missing_text(desk: &Desk<'_>, missing: &Missing) -> String {
     }
 }
 
-/// A check that a newer server makes is shown as it came.
+/// The server gives the message's key. A check that a newer server makes is shown as it came.
 fn check_text(desk: &Desk<'_>, check: &Check) -> String {
     let readable = readable(desk, &check.arguments);
     let arguments: Vec<Argument<'_>> = readable.iter().map(|(name, value)| (name.as_str(), value.as_str().into())).collect();
-    let known = messages::text_if_known(desk.lang(), &format!("check-{}", check.key), &arguments);
+    let known = messages::text_if_known(desk.lang(), &check.key, &arguments);
     known.unwrap_or_else(|| {
         let values: Vec<String> = check.arguments.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{} {}", check.key, values.join(" "))

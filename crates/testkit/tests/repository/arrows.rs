@@ -27,6 +27,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "tegata",
             "envelope",
             "recorder",
+            "store",
             "channel",
             "gateway-ssh",
             "keeper",

@@ -1,4 +1,5 @@
 //! The servers that other tests stand on are themselves what they say.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::process::Command;
 use std::time::Duration;
@@ -70,10 +71,7 @@ fn two_servers_at_once_have_two_ports() {
 
 #[test]
 fn a_namespaced_target_is_another_machine_as_root() {
-    if !is_root() {
-        println!("skipped: needs root");
-        return;
-    }
+    assert!(is_root(), "needs root; `cargo xtask test` leaves it out otherwise");
     let target = Namespaced::start("db1", &Settings::default()).unwrap();
     opens_by_certificate_alone(&target, "root");
     let world = World::new();
@@ -90,10 +88,7 @@ fn a_namespaced_target_is_another_machine_as_root() {
 
 #[test]
 fn what_runs_on_a_namespaced_target_ends_with_it_as_root() {
-    if !is_root() {
-        println!("skipped: needs root");
-        return;
-    }
+    assert!(is_root(), "needs root; `cargo xtask test` leaves it out otherwise");
     let target = Namespaced::start("db1", &Settings::default()).unwrap();
     let mark = format!("3600.{}", std::process::id());
     run(&mut target.shell(&format!("setsid sleep {mark} > /dev/null 2>&1 &"))).unwrap();

@@ -1,4 +1,5 @@
-//! A founded installation in a temporary folder: keeper on its own thread, engine serving, persons with software keys.
+//! Founded installations in a temporary folder, for tests and benches: keeper on its own thread, engine serving, persons with software keys.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "support for tests: what fails here fails the test")]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
@@ -29,20 +30,20 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// A clock that a test sets: real time, and what was added to wall and boot time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SetClock {
+pub struct SetClock {
     wall_s: Arc<AtomicI64>,
     boot_s: Arc<AtomicI64>,
 }
 
 impl SetClock {
     /// Time passes: wall and boot together.
-    pub(crate) fn pass(&self, seconds: i64) {
+    pub fn pass(&self, seconds: i64) {
         self.set_wall(seconds);
         self.boot_s.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Somebody sets the wall clock.
-    pub(crate) fn set_wall(&self, seconds: i64) {
+    pub fn set_wall(&self, seconds: i64) {
         self.wall_s.fetch_add(seconds, Ordering::SeqCst);
     }
 }
@@ -64,31 +65,44 @@ impl keeper::Clock for SetClock {
     }
 }
 
-pub(crate) struct World {
-    pub(crate) clock: SetClock,
-    pub(crate) dir: TempDir,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) origin: domain::event::OriginName,
+#[derive(Debug)]
+pub struct World {
+    pub clock: SetClock,
+    pub dir: TempDir,
+    pub engine: Arc<Engine>,
+    pub origin: domain::event::OriginName,
     serving: tokio::task::JoinHandle<()>,
 }
 
+/// Where db1 is, and the account on it.
+#[derive(Debug)]
+pub struct Db1<'a> {
+    pub host_key: PublicKey,
+    pub address: &'a str,
+    pub login: &'a str,
+}
+
 /// A person with one key.
-pub(crate) struct Someone {
-    pub(crate) person: PersonId,
-    pub(crate) persona: PersonaId,
-    pub(crate) signer: SoftSigner,
+#[derive(Debug)]
+pub struct Someone {
+    pub person: PersonId,
+    pub persona: PersonaId,
+    pub signer: SoftSigner,
+    /// Of the key, for those who write it to a file.
+    pub seed: [u8; 32],
 }
 
 impl Someone {
-    pub(crate) fn new() -> Self {
-        Self { person: PersonId::from_random(random::bytes()), persona: PersonaId::from_random(random::bytes()), signer: SoftSigner::from_seed(&random::bytes()) }
+    pub fn new() -> Self {
+        let seed = random::bytes();
+        Self { person: PersonId::from_random(random::bytes()), persona: PersonaId::from_random(random::bytes()), signer: SoftSigner::from_seed(&seed), seed }
     }
 
-    pub(crate) fn key(&self) -> PublicKey {
+    pub fn key(&self) -> PublicKey {
         self.signer.public_key().clone()
     }
 
-    pub(crate) fn possession(&self, origin: &domain::event::OriginName) -> Possession {
+    pub fn possession(&self, origin: &domain::event::OriginName) -> Possession {
         let nonce = Nonce::from_random(random::bytes());
         let fields = PossessionFields { person: self.person, persona: self.persona, key: self.key() };
         let bytes = tegata::statement::possession_bytes(origin, &fields, nonce);
@@ -96,7 +110,7 @@ impl Someone {
     }
 }
 
-pub(crate) fn opening<T: Text>(value: &str) -> (Committed<T>, Opening) {
+pub fn opening<T: Text>(value: &str) -> (Committed<T>, Opening) {
     let salt = Salt::random();
     let hash = Hash::from_bytes(envelope::commit(T::KIND, &salt, value.as_bytes()));
     (Committed::from_hash(hash), Opening { kind: T::KIND.to_owned(), salt, value: value.to_owned() })
@@ -105,7 +119,7 @@ pub(crate) fn opening<T: Text>(value: &str) -> (Committed<T>, Opening) {
 
 impl World {
     /// Keeper and engine, founded by two persons.
-    pub(crate) async fn founded() -> (Self, Someone, Someone) {
+    pub async fn founded() -> (Self, Someone, Someone) {
         let _already = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
         let dir = tempfile::tempdir().unwrap();
         let keys = KeySet::generate();
@@ -135,7 +149,12 @@ impl World {
         (world, one, two)
     }
 
-    pub(crate) async fn client(&self, who: &Someone) -> Client {
+    /// Told of every new size of the ledger.
+    pub fn engine_sizes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.engine.sizes()
+    }
+
+    pub async fn client(&self, who: &Someone) -> Client {
         let mut client = Client::connect(self).await;
         let expires = client.challenge.now.plus(Duration::from_secs(300));
         let fields = HelloFields { challenge: client.challenge.nonce, key: who.key() };
@@ -146,14 +165,14 @@ impl World {
         client
     }
 
-    pub(crate) fn sign<S: Statement>(&self, who: &Someone, fields: &S) -> Signed {
+    pub fn sign<S: Statement>(&self, who: &Someone, fields: &S) -> Signed {
         let (nonce, expires) = (Nonce::from_random(random::bytes()), self.clock.wall().plus(Duration::from_secs(600)));
         let bytes = tegata::statement::bytes(&self.origin, fields, nonce, expires);
         Signed { key: who.key().fingerprint(), nonce, expires, signature: who.signer.sshsig(S::NAME, &bytes) }
     }
 
     /// Proposed by one, seconded by the other.
-    pub(crate) async fn enact(&self, one: &Someone, two: &Someone, act: Act, openings: Vec<Opening>) {
+    pub async fn enact(&self, one: &Someone, two: &Someone, act: Act, openings: Vec<Opening>) {
         let fields = MotionFields { motion: MotionId::from_random(random::bytes()), proposer: one.persona, act };
         let signed = self.sign(one, &fields);
         let statement = tegata::statement::hash(&tegata::statement::signed_bytes(&self.origin, &fields, &signed));
@@ -164,7 +183,7 @@ impl World {
         self.client(two).await.submit(Submission::Second { fields, signed }, vec![]).await.unwrap();
     }
 
-    pub(crate) async fn add_person(&self, one: &Someone, two: &Someone, kind: PersonaKind, groups: &[&str]) -> Someone {
+    pub async fn add_person(&self, one: &Someone, two: &Someone, kind: PersonaKind, groups: &[&str]) -> Someone {
         let who = Someone::new();
         let (name, text) = opening::<PersonName>("somebody in a role");
         let act = Act::PersonAdd { person: who.person, name, persona: who.persona, kind, key: who.key(), possession: who.possession(&self.origin) };
@@ -175,15 +194,16 @@ impl World {
         who
     }
 
-    /// `root@db1`, which operators ask for and owners approve.
-    pub(crate) async fn add_db1(&self, one: &Someone, two: &Someone, host_key: PublicKey) -> (TargetId, AccountId) {
+    /// `login@db1`, which operators ask for and owners approve; errands use the same account.
+    pub async fn add_db1(&self, one: &Someone, two: &Someone, at: Db1<'_>) -> (TargetId, AccountId) {
+        let Db1 { host_key, address, login } = at;
         let (target, account) = (TargetId::from_random(random::bytes()), AccountId::from_random(random::bytes()));
-        let (address, text) = opening::<Address>("127.0.0.1:22");
-        let errands = Errands { kinds: BTreeSet::from([ErrandKind::Probe]), login: "root".parse().unwrap() };
+        let (address, text) = opening::<Address>(address);
+        let errands = Errands { kinds: BTreeSet::from([ErrandKind::Probe]), login: login.parse().unwrap() };
         let act = Act::TargetAdd { target, label: "db1".parse().unwrap(), zone: "server".parse().unwrap(), tier: 0, address, host_keys: BTreeSet::from([host_key]), errands };
         self.enact(one, two, act, vec![text]).await;
         let principal = Principal::from_random(random::bytes());
-        let act = Act::AccountAdd { account, target, name: AccountName::Shared("root".parse().unwrap()), class: AccountClass::OsSuperuser, owner: one.person, principal };
+        let act = Act::AccountAdd { account, target, name: AccountName::Shared(login.parse().unwrap()), class: AccountClass::OsSuperuser, owner: one.person, principal };
         self.enact(one, two, act, vec![]).await;
         let rule = Rule {
             name: "db".parse().unwrap(),
@@ -199,7 +219,11 @@ impl World {
         (target, account)
     }
 
-    pub(crate) async fn request(&self, who: &Someone, account: AccountId, purpose: &str) -> Result<(RequestId, Hash), Refusal> {
+    pub async fn request(&self, who: &Someone, account: AccountId, purpose: &str) -> Result<(RequestId, Hash), Refusal> {
+        self.request_for(who, account, purpose, Duration::from_secs(600)).await
+    }
+
+    pub async fn request_for(&self, who: &Someone, account: AccountId, purpose: &str, length: Duration) -> Result<(RequestId, Hash), Refusal> {
         let (committed, text) = opening::<Purpose>(purpose);
         let from = self.clock.wall();
         let fields = RequestFields {
@@ -207,8 +231,8 @@ impl World {
             requester: who.persona,
             beneficiary: who.persona,
             account,
-            window: Window::new(from, from.plus(Duration::from_secs(600))).unwrap(),
-            channels: BTreeSet::from([Channel::Exec]),
+            window: Window::new(from, from.plus(length)).unwrap(),
+            channels: BTreeSet::from([Channel::Shell, Channel::Exec]),
             purpose: committed,
             policy: 1,
         };
@@ -218,19 +242,19 @@ impl World {
         self.client(who).await.submit(Submission::Request { fields, signed }, vec![text]).await.map(|_| (request, statement))
     }
 
-    pub(crate) async fn approve(&self, who: &Someone, request: RequestId, statement: Hash) -> Result<Receipt, Refusal> {
+    pub async fn approve(&self, who: &Someone, request: RequestId, statement: Hash) -> Result<Receipt, Refusal> {
         let fields = DecisionFields { request, statement, approver: who.persona, decision: Decision::Approve, reason: None, policy: 1 };
         let signed = self.sign(who, &fields);
         self.client(who).await.submit(Submission::Decision { fields, signed }, vec![]).await
     }
 
-    pub(crate) async fn deed(&self, who: &Someone, deed: Deed, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
+    pub async fn deed(&self, who: &Someone, deed: Deed, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
         let fields = DeedFields { by: who.persona, deed };
         let signed = self.sign(who, &fields);
         self.client(who).await.submit(Submission::Deed { fields, signed }, openings).await
     }
 
-    pub(crate) async fn view(&self, who: &Someone, query: Query) -> View {
+    pub async fn view(&self, who: &Someone, query: Query) -> View {
         match self.client(who).await.ask(ApiAsk::Read(query)).await {
             ApiAnswer::View(view) => view,
             other => panic!("{other:?}"),
@@ -238,7 +262,7 @@ impl World {
     }
 
     /// Stops engine, as a restart would.
-    pub(crate) async fn restart_engine(mut self) -> Self {
+    pub async fn restart_engine(mut self) -> Self {
         self.serving.abort();
         self.engine.stop().await;
         let path = self.dir.path().to_owned();
@@ -289,13 +313,14 @@ fn try_start_engine(dir: &std::path::Path, clock: &SetClock) -> Result<(Arc<Engi
     Ok((engine, serving))
 }
 
-pub(crate) struct Client {
+#[derive(Debug)]
+pub struct Client {
     stream: UnixStream,
-    pub(crate) challenge: Challenge,
+    pub challenge: Challenge,
 }
 
 impl Client {
-    pub(crate) async fn connect(world: &World) -> Self {
+    pub async fn connect(world: &World) -> Self {
         let mut stream = UnixStream::connect(world.dir.path().join("api.sock")).await.unwrap();
         frame::send(&mut stream, &Greeting::of(Role::Cli)).await.unwrap();
         let greeting: Greeting = frame::receive(&mut stream).await.unwrap();
@@ -304,12 +329,12 @@ impl Client {
         Self { stream, challenge }
     }
 
-    pub(crate) async fn ask(&mut self, ask: ApiAsk) -> ApiAnswer {
+    pub async fn ask(&mut self, ask: ApiAsk) -> ApiAnswer {
         frame::send(&mut self.stream, &ask).await.unwrap();
         frame::receive(&mut self.stream).await.unwrap()
     }
 
-    pub(crate) async fn submit(&mut self, what: Submission, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
+    pub async fn submit(&mut self, what: Submission, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
         match self.ask(ApiAsk::Submit { what, openings }).await {
             ApiAnswer::Receipt(receipt) => Ok(receipt),
             ApiAnswer::Refused(refusal) => Err(refusal),
@@ -319,22 +344,23 @@ impl Client {
 }
 
 /// A front that asks and obeys, without sockets to the world.
-pub(crate) struct FakeFront {
+#[derive(Debug)]
+pub struct FakeFront {
     stream: UnixStream,
     next: u64,
-    pub(crate) setup: Option<Setup>,
-    pub(crate) heard: Vec<ToFront>,
+    pub setup: Option<Setup>,
+    pub heard: Vec<ToFront>,
 }
 
 impl FakeFront {
-    pub(crate) async fn connect(world: &World) -> Self {
+    pub async fn connect(world: &World) -> Self {
         let mut stream = UnixStream::connect(world.dir.path().join("front.sock")).await.unwrap();
         frame::send(&mut stream, &Greeting::of(Role::Front)).await.unwrap();
         let _greeting: Greeting = frame::receive(&mut stream).await.unwrap();
         Self { stream, next: 0, setup: None, heard: vec![] }
     }
 
-    pub(crate) async fn hear(&mut self) -> ToFront {
+    pub async fn hear(&mut self) -> ToFront {
         let message: ToFront = tokio::time::timeout(Duration::from_secs(20), frame::receive(&mut self.stream)).await.expect("engine speaks").unwrap();
         if let ToFront::Setup(setup) = &message {
             self.setup = Some(setup.clone());
@@ -342,7 +368,7 @@ impl FakeFront {
         message
     }
 
-    pub(crate) async fn ask(&mut self, body: FrontAsk) -> FrontAnswer {
+    pub async fn ask(&mut self, body: FrontAsk) -> FrontAnswer {
         self.next += 1;
         let id = self.next;
         frame::send(&mut self.stream, &FromFront { id, body }).await.unwrap();
@@ -355,7 +381,7 @@ impl FakeFront {
     }
 
     /// Waits for the probe of a target and answers with this offset.
-    pub(crate) async fn answer_probe(&mut self, offset_ms: i64) {
+    pub async fn answer_probe(&mut self, offset_ms: i64) {
         let terms: ErrandTerms = loop {
             let earlier = self.heard.iter().position(|m| matches!(m, ToFront::Errand(_)));
             let message = match earlier {
@@ -373,7 +399,7 @@ impl FakeFront {
         assert!(matches!(self.ask(FrontAsk::ErrandEnded { errand: terms.errand, outcome }).await, FrontAnswer::Noted));
     }
 
-    pub(crate) async fn open(&mut self, who: &Someone) -> Result<Box<channel::front::SessionTerms>, Refusal> {
+    pub async fn open(&mut self, who: &Someone) -> Result<Box<channel::front::SessionTerms>, Refusal> {
         let ask = OpenAsk {
             session: SessionId::from_random(random::bytes()),
             account: "root".into(),

@@ -1,0 +1,16 @@
+# What `doctor` finds. The server names the keys.
+
+doctor-keeper-answers = the keeper answers
+doctor-keeper-away = the keeper does not answer: { $why }
+doctor-checkpoint = the last signed checkpoint covers { $signed } of { $size } entries
+doctor-front-connected = the gateway is connected
+doctor-front-away = the gateway is not connected; live sessions still end in time
+doctor-clock-unseen = the clock of { $target } was never looked at; `sekimori target probe { $target }`
+doctor-clock-far = the clock of { $target } is { $offset } ms off; nothing opens there until it is set right
+doctor-clock-near = the clock of { $target } is { $offset } ms off
+
+missing-founding = a founding by two persons: `sekimori init`
+missing-persons = persons with a key: { $have } of { $need }
+missing-policy = rules of access: `sekimori rule set`
+missing-account = an account to ask for: `sekimori target add`, `sekimori account add`
+missing-clock-confirmed = two persons' word on the time: `sekimori clock confirm`

@@ -1,0 +1,130 @@
+//! `sekimori ledger`: the entries themselves, the signed head, and proofs that outside tools verify.
+
+use std::path::{Path, PathBuf};
+
+use channel::api::{EntryView, Query, View};
+use domain::{Actor, Entry};
+use ledger::{SignedCheckpoint, TlogProof};
+
+use crate::acts::named;
+use crate::connection::view;
+use crate::desk::Desk;
+use crate::failure::{Failure, Outcome};
+use crate::files::{self, Readers};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Entries, the newest first
+    List {
+        /// Only those that name this id
+        #[arg(long, value_name = "ID")]
+        about: Option<String>,
+        /// Only those before this number
+        #[arg(long, value_name = "SEQ")]
+        before: Option<u64>,
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=500))]
+        limit: u32,
+    },
+    /// The exact bytes of one entry
+    Show { seq: u64 },
+    /// The signed head of the ledger, as a C2SP checkpoint
+    Checkpoint,
+    /// Proof that an entry stands in the ledger, as a C2SP tlog-proof; `sekimori verify` reads it
+    Proof {
+        seq: u64,
+        /// The file to make; standard output unless given
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
+    match verb {
+        Verb::List { about, before, limit } => list(about.as_deref(), before, limit, desk),
+        Verb::Show { seq } => show(seq, desk),
+        Verb::Checkpoint => checkpoint(desk),
+        Verb::Proof { seq, out } => proof(seq, out.as_deref(), desk),
+    }
+}
+
+fn list(about: Option<&str>, before: Option<u64>, limit: u32, desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let about = about.map(|text| whole_id(&mut caller.connection, text)).transpose()?;
+    let entries = view!(caller.connection, Query::Entries { about, before, limit } => Entries);
+    let mut table = desk.table(&["column-number", "column-time", "column-kind", "column-actor"]);
+    for view in &entries {
+        match Entry::decode(view.bytes.as_bytes()) {
+            Ok(entry) => {
+                let (kind, actor) = (entry.event.kind().to_owned(), actor_text(desk, &entry.actor, view));
+                table.row([view.seq.to_string(), desk.local(entry.time), kind, actor]);
+            }
+            // A newer server writes kinds that this program does not know; they are there all the same.
+            Err(error) => table.row([view.seq.to_string(), String::new(), error.to_string(), String::new()]),
+        }
+    }
+    desk.answer(&entries, |desk| desk.show_table(&table, "say-no-entries"));
+    Ok(())
+}
+
+/// Any id, or the beginning of one, whatever it names.
+fn whole_id(connection: &mut crate::connection::Connection, text: &str) -> Outcome<String> {
+    if crate::ids::is_whole(text) {
+        return Ok(text.to_owned());
+    }
+    let found = view!(connection, Query::Resolve { prefix: text.to_owned() } => Ids);
+    match found.as_slice() {
+        [] => Err(Failure::NothingNamed { text: text.to_owned() }),
+        [only] => Ok(only.clone()),
+        several => Err(Failure::IdNamesSeveral { text: text.to_owned(), ids: several.join(", ") }),
+    }
+}
+
+fn actor_text(desk: &Desk<'_>, actor: &Actor, view: &EntryView) -> String {
+    match actor {
+        Actor::Person { person, .. } => named(person, view.names.get(person).map(String::as_str)),
+        Actor::Founders => desk.word("word-founders"),
+        Actor::Engine => desk.word("word-engine"),
+        Actor::Front => desk.word("word-front"),
+        Actor::Recovery => desk.word("word-recovery"),
+        Actor::Unproved => desk.word("word-unproved"),
+    }
+}
+
+/// Exactly the bytes that are hashed, then what vouches for them.
+fn show(seq: u64, desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let View::Entry { bytes, proof, checkpoint } = caller.connection.read(Query::Entry { seq })? else {
+        return Err(Failure::AnswerUnexpected { wanted: "entry".into() });
+    };
+    let json = serde_json::json!({ "seq": seq, "bytes": bytes, "proof": proof, "checkpoint": checkpoint });
+    desk.answer(&json, |desk| desk.screen().line(&bytes));
+    Ok(())
+}
+
+fn checkpoint(desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let View::Checkpoint { note } = caller.connection.read(Query::Checkpoint)? else {
+        return Err(Failure::AnswerUnexpected { wanted: "checkpoint".into() });
+    };
+    desk.answer(&serde_json::json!({ "checkpoint": note }), |desk| desk.screen().bytes(note.as_bytes()));
+    Ok(())
+}
+
+/// The entry's bytes travel as the proof's extra data; `verify` holds them against the leaf.
+fn proof(seq: u64, out: Option<&Path>, desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let View::Entry { bytes, proof, checkpoint } = caller.connection.read(Query::Entry { seq })? else {
+        return Err(Failure::AnswerUnexpected { wanted: "entry".into() });
+    };
+    let fails = |error: ledger::Error| Failure::CheckpointFails { why: error.to_string() };
+    let note = SignedCheckpoint::parse(checkpoint.as_bytes()).map_err(fails)?;
+    let file = TlogProof::new(proof, note, bytes.into_bytes()).map_err(fails)?.to_string();
+    let Some(path) = out else {
+        desk.screen().bytes(file.as_bytes());
+        return Ok(());
+    };
+    files::create(path, file.as_bytes(), Readers::Everybody)?;
+    let written = serde_json::json!({ "seq": seq, "file": files::shown(path) });
+    desk.answer(&written, |desk| desk.say("say-proof-written", &[("path", files::shown(path).into())]));
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `sekimori rule`: the rules of access, as a file people can read and review.
+
+use std::path::{Path, PathBuf};
+
+use channel::api::Query;
+use domain::motion::Act;
+
+use crate::acts::{self, Known};
+use crate::connection::{Connection, view};
+use crate::desk::Desk;
+use crate::failure::Outcome;
+use crate::files;
+use crate::ids;
+use crate::policy_file::{self, Accounts};
+use crate::proof::Texts;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// The rules in force
+    Show {
+        /// As a file that `rule set` reads
+        #[arg(long)]
+        toml: bool,
+    },
+    /// Propose the rules in this file instead of those in force; a second person must agree
+    Set { file: PathBuf },
+}
+
+pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
+    match verb {
+        Verb::Show { toml: true } => show_toml(desk),
+        Verb::Show { toml: false } => show(desk),
+        Verb::Set { file } => set(&file, desk),
+    }
+}
+
+fn show(desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let policy = view!(caller.connection, Query::Rules => Rules);
+    desk.answer(&policy, |desk| match &policy {
+        Some(policy) => {
+            let sheet = acts::policy_sheet(desk, policy);
+            desk.show_sheet(&sheet);
+        }
+        None => desk.say("say-no-policy", &[]),
+    });
+    Ok(())
+}
+
+fn show_toml(desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let policy = view!(caller.connection, Query::Rules => Rules).ok_or(domain::Refusal::NoPolicy)?;
+    let text = policy_file::write(&policy);
+    desk.answer(&text, |desk| desk.screen().line(text.trim_end()));
+    Ok(())
+}
+
+fn set(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
+    let text = files::read_text(path, policy_file::LONGEST_FILE)?;
+    let mut caller = desk.call()?;
+    let in_force = view!(caller.connection, Query::Rules => Rules);
+    let version = in_force.map_or(1, |policy| policy.version + 1);
+    let policy = policy_file::parse(path, &text, version, &accounts(&mut caller.connection)?, desk.lang())?;
+    let act = Act::PolicySet { policy };
+    let sheet = acts::sheet(desk, &act, &Texts::new(), &Known::default());
+    desk.propose(&mut caller, act, vec![], sheet)
+}
+
+/// Ids of accounts by `name@target`, for files that say it so.
+fn accounts(connection: &mut Connection) -> Outcome<Accounts> {
+    let accounts = view!(connection, Query::Accounts => Accounts);
+    let named = accounts.iter().filter(|account| account.name.is_some());
+    Ok(named.map(|account| (ids::account_name(account), account.account)).collect())
+}

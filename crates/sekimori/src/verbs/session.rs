@@ -1,0 +1,141 @@
+//! `sekimori session`: passages that live, and recordings of those that were.
+
+mod fetch;
+mod replay;
+mod verify;
+
+use std::path::PathBuf;
+
+use channel::api::{Query, SessionView};
+use domain::SessionId;
+use domain::committed::Reason;
+use domain::statement::Deed;
+
+use crate::acts::named;
+use crate::connection::view;
+use crate::desk::{Caller, Desk};
+use crate::failure::{Failure, Outcome};
+use crate::ids;
+use crate::sheet::Sheet;
+use crate::words;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Live sessions
+    List {
+        /// The latest ended ones as well
+        #[arg(long)]
+        ended: bool,
+    },
+    /// Let nothing flow; what runs on the target goes on
+    Freeze {
+        session: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a frozen session flow again
+    Thaw { session: String },
+    /// End a session now
+    Kill {
+        session: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Watch a recording; that you do, and why, becomes an entry first
+    Replay(replay::Args),
+    /// Write a recording as another format; that you do, and why, becomes an entry first
+    Export(ExportArgs),
+    /// Check every byte of a recording against the ledger; that you do, and why, becomes an entry first
+    Verify {
+        session: String,
+        #[arg(long)]
+        purpose: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "format", required = true, multiple = false, args = ["asciicast", "text"])]
+pub(crate) struct ExportArgs {
+    session: String,
+    /// What you open it for
+    #[arg(long)]
+    purpose: String,
+    /// As asciicast v2, for asciinema players
+    #[arg(long)]
+    asciicast: bool,
+    /// As plain text without anything that steers a terminal
+    #[arg(long)]
+    text: bool,
+    /// The channel to export; the first with output unless given
+    #[arg(long)]
+    channel: Option<u32>,
+    /// The file to make
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
+    match verb {
+        Verb::List { ended } => list(ended, desk),
+        Verb::Freeze { session, reason } => freeze(&session, &reason, desk),
+        Verb::Thaw { session } => thaw(&session, desk),
+        Verb::Kill { session, reason } => kill(&session, &reason, desk),
+        Verb::Replay(args) => replay::run(&args, desk),
+        Verb::Export(args) => replay::export(&args, desk),
+        Verb::Verify { session, purpose } => verify::run(&session, &purpose, desk),
+    }
+}
+
+fn list(ended: bool, desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let sessions = view!(caller.connection, Query::Sessions { ended } => Sessions);
+    let columns = ["column-session", "column-account", "column-person", "column-opened", "column-ends", "column-state"];
+    let mut table = desk.table(&columns);
+    for session in &sessions {
+        let who = named(session.person, session.person_name.as_deref());
+        let (opened, ends) = (desk.local(session.opened), desk.local(session.ended.map_or(session.ends, |(at, _)| at)));
+        let state = desk.word(session.ended.map_or_else(|| words::order(session.order), |(_, ending)| words::ending(ending)));
+        table.row([session.session.to_string(), session.account.clone(), who, opened, ends, state]);
+    }
+    desk.answer(&sessions, |desk| desk.show_table(&table, "say-no-sessions"));
+    Ok(())
+}
+
+fn freeze(session: &str, reason: &str, desk: &mut Desk<'_>) -> Outcome<()> {
+    let (committed, opening) = desk.commit::<Reason>(reason)?;
+    let mut caller = desk.call()?;
+    let (session, mut sheet) = subject("deed-session-freeze", session, &mut caller, desk)?;
+    sheet.row("label-reason", reason);
+    desk.note("say-target-goes-on", &[]);
+    desk.act_and_say(&mut caller, Deed::SessionFreeze { session, reason: committed }, vec![opening], sheet)
+}
+
+fn thaw(session: &str, desk: &mut Desk<'_>) -> Outcome<()> {
+    let mut caller = desk.call()?;
+    let (session, sheet) = subject("deed-session-thaw", session, &mut caller, desk)?;
+    desk.act_and_say(&mut caller, Deed::SessionThaw { session }, vec![], sheet)
+}
+
+fn kill(session: &str, reason: &str, desk: &mut Desk<'_>) -> Outcome<()> {
+    let (committed, opening) = desk.commit::<Reason>(reason)?;
+    let mut caller = desk.call()?;
+    let (session, mut sheet) = subject("deed-session-kill", session, &mut caller, desk)?;
+    sheet.row("label-reason", reason);
+    desk.act_and_say(&mut caller, Deed::SessionKill { session, reason: committed }, vec![opening], sheet)
+}
+
+/// A live session by the beginning of its id, and what is shown of it.
+fn subject(title: &str, session: &str, caller: &mut Caller, desk: &Desk<'_>) -> Outcome<(SessionId, Sheet)> {
+    let session: SessionId = ids::resolve(&mut caller.connection, session)?;
+    let live = view!(caller.connection, Query::Sessions { ended: false } => Sessions);
+    let found: SessionView = live
+        .into_iter()
+        .find(|view| view.session == session)
+        .ok_or_else(|| Failure::from(domain::Refusal::SessionUnknown { session }))?;
+    let mut sheet = desk.sheet(title, &[]);
+    sheet.row("label-session", found.session.to_string());
+    sheet.row("label-account", found.account);
+    sheet.row("label-person", named(found.person, found.person_name.as_deref()));
+    sheet.row("label-opened", desk.moment(found.opened));
+    Ok((session, sheet))
+}

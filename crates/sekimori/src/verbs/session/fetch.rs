@@ -1,0 +1,116 @@
+//! Getting at a recording: the entry that permits it, the key sealed to a key made for this one reading, the bytes.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use channel::api::{Query, View};
+use domain::event::{Event, SessionEnded, SessionOpened};
+use domain::statement::Deed;
+use domain::{Entry, SessionId, SuiteKey};
+use envelope::{OpeningKey, Sealed};
+use recorder::{Header, Reader, SessionKey};
+
+use crate::connection::{Connection, view};
+use crate::desk::{Caller, Desk};
+use crate::failure::{Failure, Outcome};
+use crate::ids;
+
+/// A recording on this machine, in a file that is gone when this is dropped, with what the ledger says of it.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) session: SessionId,
+    /// The entry that permitted it.
+    pub(super) permit: u64,
+    pub(super) opened: Facts<SessionOpened>,
+    pub(super) ended: Option<Facts<SessionEnded>>,
+    file: tempfile::NamedTempFile,
+    key: SessionKey,
+}
+
+/// A fact and the number of its entry.
+#[derive(Debug)]
+pub(super) struct Facts<T> {
+    pub(super) seq: u64,
+    pub(super) fact: T,
+}
+
+impl Fetched {
+    /// A reader from the beginning.
+    pub(super) fn reader(&self) -> Outcome<Reader<BufReader<File>>> {
+        Reader::open(self.file.path(), &self.key).map_err(|error| fails(self.session, &error))
+    }
+}
+
+pub(super) fn fails(session: SessionId, why: &dyn std::fmt::Display) -> Failure {
+    Failure::RecordingFails { session: session.to_string(), why: why.to_string() }
+}
+
+/// Has the entry written, then gets key and bytes.
+pub(super) fn fetch(session: &str, purpose: &str, caller: &mut Caller, desk: &mut Desk<'_>) -> Outcome<Fetched> {
+    let (committed, opening) = desk.commit_purpose(purpose)?;
+    let session: SessionId = ids::resolve(&mut caller.connection, session)?;
+    let (opened, ended) = facts(&mut caller.connection, session)?;
+    let reading = OpeningKey::generate();
+    let reader = SuiteKey::new(&reading.sealing_key().to_bytes()).expect("a sealing key is about 1,200 bytes");
+    let mut sheet = desk.sheet("deed-replay-permit", &[]);
+    sheet.row("label-session", session.to_string());
+    sheet.row("label-purpose", opening.value.clone());
+    sheet.row("label-reader", reading.sealing_key().fingerprint());
+    let receipt = desk.act(caller, Deed::ReplayPermit { session, purpose: committed, reader }, vec![opening], sheet)?;
+    let (sealed, size) = sealed_key(&mut caller.connection, session, receipt.seq)?;
+    desk.note("say-fetching", &[("size", size.div_ceil(1024).to_string().into())]);
+    let file = bytes(&mut caller.connection, session, receipt.seq)?;
+    let header = Header::of(file.path()).and_then(|header| header.expect(&opened.fact.recording).map(|()| header));
+    let header = header.map_err(|error| fails(session, &error))?;
+    let unsealed = reading.open(&keeper::replay_context(session, receipt.seq), &sealed).map_err(|error| fails(session, &error))?;
+    let key = SessionKey::from_opened(&header, &unsealed).map_err(|error| fails(session, &error))?;
+    Ok(Fetched { session, permit: receipt.seq, opened, ended, file, key })
+}
+
+/// How the session was opened and, if it is over, how it ended.
+fn facts(connection: &mut Connection, session: SessionId) -> Outcome<(Facts<SessionOpened>, Option<Facts<SessionEnded>>)> {
+    let entries = view!(connection, Query::Entries { about: Some(session.to_string()), before: None, limit: MOST_ENTRIES } => Entries);
+    let (mut opened, mut ended) = (None, None);
+    for view in &entries {
+        let unreadable = |error: domain::entry::EntryError| Failure::EntryUnreadable { seq: view.seq.to_string(), why: error.to_string() };
+        match Entry::decode(view.bytes.as_bytes()).map_err(unreadable)?.event {
+            Event::SessionOpened(fact) if fact.session == session => opened = Some(Facts { seq: view.seq, fact }),
+            Event::SessionEnded(fact) if fact.session == session => ended = Some(Facts { seq: view.seq, fact }),
+            _ => {}
+        }
+    }
+    let opened = opened.ok_or(domain::Refusal::SessionUnknown { session })?;
+    Ok((opened, ended))
+}
+
+fn sealed_key(connection: &mut Connection, session: SessionId, permit: u64) -> Outcome<(Sealed, u64)> {
+    match connection.read(Query::Recording { session, permit })? {
+        View::Recording { sealed, size, .. } => Ok((sealed, size)),
+        _ => Err(Failure::AnswerUnexpected { wanted: "recording".into() }),
+    }
+}
+
+/// The ciphertext, page by page, into a file of this person's alone.
+fn bytes(connection: &mut Connection, session: SessionId, permit: u64) -> Outcome<tempfile::NamedTempFile> {
+    let unwritable = |error: std::io::Error| Failure::FileUnwritable { path: "a temporary file".into(), why: error.to_string() };
+    let mut file = tempfile::NamedTempFile::with_prefix("sekimori-").map_err(unwritable)?;
+    let mut offset = 0_u64;
+    loop {
+        let View::Bytes { bytes, last } = connection.read(Query::RecordingBytes { session, permit, offset })? else {
+            return Err(Failure::AnswerUnexpected { wanted: "bytes".into() });
+        };
+        let page = STANDARD.decode(bytes).map_err(|_| Failure::AnswerUnexpected { wanted: "bytes".into() })?;
+        file.write_all(&page).map_err(unwritable)?;
+        offset += page.len() as u64;
+        // An empty page that is not the last would never end.
+        if last || page.is_empty() {
+            file.flush().map_err(unwritable)?;
+            return Ok(file);
+        }
+    }
+}
+
+/// A session has an opening, an end, and few deeds in between.
+const MOST_ENTRIES: u32 = 500;
