@@ -1,6 +1,7 @@
 //! The commands of the README: `cargo xtask demo`, `test` and `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person who started it")]
 
+mod bench;
 mod building;
 mod packages;
 mod plain_user;
@@ -14,6 +15,9 @@ const USAGE: &str = "\
 cargo xtask test [--all] [--yes]
     Checks format and lints, then runs the tests. --all: the long ones too, and a skip is a failure.
     --yes: installs the packages it needs without asking.
+
+cargo xtask bench ssh|engine
+    Measures Sekimori and its peer in turn; a table, and one line of JSON at the end.
 ";
 
 /// As for `sekimori` itself: 0 done, 1 failed, 2 not understood, 3 something needed is missing.
@@ -22,6 +26,7 @@ fn main() -> ExitCode {
     let Some((verb, options)) = arguments.split_first() else { return usage() };
     let outcome = match verb.as_str() {
         "test" => testing::run(options),
+        "bench" => bench::run(options),
         _ => return usage(),
     };
     match outcome {

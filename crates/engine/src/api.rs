@@ -7,7 +7,7 @@ use channel::api::{ApiAnswer, ApiAsk, Challenge, Query, RecoveryView};
 use channel::{ChannelError, Greeting, Role, frame};
 use domain::event::Attempt;
 use domain::statement::{HelloFields, LONGEST_STATEMENT_LIFE, Statement};
-use domain::{Nonce, Refusal, Timestamp};
+use domain::{Actor, Nonce, Refusal, Timestamp};
 use sshwire::{Fingerprint, PublicKey, Signature};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -42,12 +42,14 @@ pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Resu
 }
 
 async fn talk(engine: &Arc<Engine>, mut stream: UnixStream) -> Result<(), ChannelError> {
+    let own = rustix::process::getuid().as_raw();
+    let is_owner = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
     frame::send(&mut stream, &Greeting::of(Role::Engine)).await?;
     let greeting: Greeting = limited(LONGEST_GREETING, frame::receive(&mut stream)).await?;
     greeting.expect(Role::Cli)?;
     let nonce = Nonce::from_random(random::bytes());
     frame::send(&mut stream, &challenge(engine, nonce)).await?;
-    let mut caller = Caller { nonce, key: None };
+    let mut caller = Caller { nonce, key: None, is_owner };
     loop {
         let wait = if caller.key.is_some() { LONGEST_SILENCE } else { LONGEST_GREETING };
         let ask: ApiAsk = match limited(wait, frame::receive(&mut stream)).await {
@@ -71,6 +73,8 @@ async fn limited<T>(limit: Duration, work: impl Future<Output = Result<T, Channe
 struct Caller {
     nonce: Nonce,
     key: Option<Fingerprint>,
+    /// The service's own user or root is at the other end; only they found an installation.
+    is_owner: bool,
 }
 
 fn challenge(engine: &Engine, nonce: Nonce) -> Challenge {
@@ -95,11 +99,13 @@ async fn answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> ApiAn
 async fn try_answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> Result<ApiAnswer, Refusal> {
     match ask {
         ApiAsk::Hello { key, expires, signature } => {
-            greet(engine, caller, &key, expires, &signature).inspect_err(|refusal| engine.writer.refused(Attempt::Read, engine.who(&key.fingerprint()), refusal))?;
+            // Nothing was proved of whoever failed to greet, whatever key they named.
+            greet(engine, caller, &key, expires, &signature).inspect_err(|refusal| engine.writer.refused(Attempt::Read, Actor::Unproved, refusal))?;
             caller.key = Some(key.fingerprint());
             engine.who_view(&key.fingerprint()).map(ApiAnswer::Welcome)
         }
         ApiAsk::Read(Query::Doctor) => engine.read(None, Query::Doctor).await.map(ApiAnswer::View),
+        ApiAsk::InitSeal { .. } if !caller.is_owner => Err(Refusal::NotAllowed),
         ApiAsk::InitSeal { founded, openings } => engine.init_seal(founded, openings).await.map(ApiAnswer::Receipt),
         ApiAsk::Recover { started } => engine.recover(started).await.map(ApiAnswer::Receipt),
         ApiAsk::RecoverFinish { recovery } => engine.finish_recovery(recovery).await.map(ApiAnswer::Receipt),

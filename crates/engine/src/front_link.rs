@@ -159,8 +159,11 @@ impl Engine {
     /// A session is over. Known twice is known; one that cannot be written is said again by front.
     async fn session_ended(self: &Arc<Self>, fact: EndFact) -> Result<(), Refusal> {
         let session = fact.session;
+        let killed = self.state().passage.sessions.get(&session).is_some_and(|s| s.order == Order::Kill);
+        // Front obeys one order for both; the state knows whether somebody ordered it or the grant no longer stood.
+        let ending = if fact.ending == SessionEnding::Revoked && killed { SessionEnding::Killed } else { fact.ending };
         let event = Event::SessionEnded(SessionEnded {
-            session, ending: fact.ending, ended: fact.ended, chunks: fact.anchor.chunks, chain: fact.anchor.chain, complete: fact.complete, bytes: fact.bytes,
+            session, ending, ended: fact.ended, chunks: fact.anchor.chunks, chain: fact.anchor.chain, complete: fact.complete, bytes: fact.bytes,
         });
         match self.write_own(event).await {
             Ok(()) => {

@@ -95,7 +95,7 @@ fn compare_in_background(reader: store::Reader, began_with: State) -> std::io::R
 
 /// Fail closed: a state that the ledger does not confirm must decide nothing.
 #[expect(clippy::exit, reason = "going on would decide on a state that the ledger does not confirm")]
-fn stop_the_process(why: &str) {
+pub(crate) fn stop_the_process(why: &str) -> ! {
     tracing::error!(why, "engine stops");
     std::process::exit(3);
 }

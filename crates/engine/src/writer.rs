@@ -324,6 +324,9 @@ impl Desk {
         for (reply, _) in batch.replies {
             let _gone = reply.send(Err(Refusal::Unavailable));
         }
+        if matches!(error, StoreError::Unsure(_) | StoreError::Poisoned) {
+            crate::start::stop_the_process("it is not sure what the ledger holds; a fresh start finds out");
+        }
     }
 
     fn publish(&self) {

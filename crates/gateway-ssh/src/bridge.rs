@@ -574,7 +574,9 @@ impl Passing {
             }
             let carried = match taken.event {
                 Down::Data(data) => {
-                    seam.follow(&data);
+                    if self.screen() == Screen::Terminal {
+                        seam.follow(&data);
+                    }
                     let carried = self.show(Kind::Output, data, masker).await;
                     self.warn(seam, &mut to_say).await;
                     carried

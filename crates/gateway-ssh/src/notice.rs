@@ -150,10 +150,18 @@ impl Seam {
     }
 
     pub fn follow(&mut self, output: &[u8]) {
-        for &byte in output {
+        let mut left = output;
+        while let Some((&byte, rest)) = left.split_first() {
             self.0 = step(self.0, byte);
+            left = if self.is_clean() { skip_plain(rest) } else { rest };
         }
     }
+}
+
+/// Plain text is most of what terminals show, and changes nothing.
+fn skip_plain(output: &[u8]) -> &[u8] {
+    let plain = output.iter().take_while(|&&byte| byte < 0x80 && byte != 0x1b).count();
+    output.get(plain..).unwrap_or_default()
 }
 
 fn step(at: At, byte: u8) -> At {

@@ -6,7 +6,7 @@ use domain::Refusal;
 use domain::rule::PolicyFault;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use unic_langid::langid;
+use unic_langid::LanguageIdentifier;
 
 use crate::failure::Failure;
 
@@ -126,9 +126,10 @@ static JAPANESE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundl
 
 fn bundle(lang: Lang) -> FluentBundle<FluentResource> {
     let tag = match lang {
-        Lang::Ja => langid!("ja"),
-        Lang::En => langid!("en"),
+        Lang::Ja => "ja",
+        Lang::En => "en",
     };
+    let tag: LanguageIdentifier = tag.parse().expect("both tags are well formed");
     let mut bundle = FluentBundle::new_concurrent(vec![tag]);
     // Marks of direction around values would stand in every copied id.
     bundle.set_use_isolating(false);

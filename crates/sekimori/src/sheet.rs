@@ -38,10 +38,6 @@ impl Sheet {
     pub(crate) fn extend(&mut self, other: Self) {
         self.rows.extend(other.rows);
     }
-
-    pub(crate) const fn lang(&self) -> Lang {
-        self.lang
-    }
 }
 
 /// Lines without a last line end. A value of several lines goes on under itself, so that no value can look like a label.
@@ -63,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_value_of_several_lines_cannot_look_like_another_label() {
-        let mut sheet = Sheet::new(Lang::En, "say-nothing-such-key", &[]);
+        let mut sheet = Sheet::new(Lang::En, "say-request", &[]);
         sheet.row("label-account", "root@db1");
         sheet.row("label-purpose", "first\naccount   root@db2\u{1b}[1A");
         let text = sheet.to_string();

@@ -12,6 +12,7 @@ pub(crate) const fn standing(standing: Standing) -> &'static str {
         Standing::Active => "word-active",
         Standing::Frozen => "word-frozen",
         Standing::Left => "word-left",
+        Standing::LeftFrozen => "word-left-frozen",
     }
 }
 
@@ -78,6 +79,7 @@ pub(crate) const fn ending(ending: SessionEnding) -> &'static str {
         SessionEnding::TargetUnreachable => "word-target-unreachable",
         SessionEnding::TargetNotPinned => "word-target-not-pinned",
         SessionEnding::TargetRefused => "word-target-refused",
+        SessionEnding::NotCertified => "word-not-certified",
         SessionEnding::GrantOver => "word-grant-over",
         SessionEnding::Revoked => "word-revoked",
         SessionEnding::Killed => "word-killed",

@@ -1,10 +1,10 @@
 //! Appending: a batch of entries, and what is sealed beside them, in one durable step.
 
 use ledger::{Hash, leaf_hash};
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use crate::sql::to_sql;
-use crate::store::{Transaction, write_head};
+use crate::store::{Transaction, read_head, write_head};
 use crate::subjects::{self, Filed};
 use crate::{BlobKey, Head, Result, Store, StoreError, SubjectKey};
 
@@ -76,6 +76,7 @@ impl Store {
     /// empty label), [`StoreError::TimeWentBack`], [`StoreError::BlobTaken`]; [`StoreError::Full`],
     /// [`StoreError::Sql`], [`StoreError::Unsure`], [`StoreError::Poisoned`].
     pub fn append(&mut self, expected_head: u64, entries: &[NewEntry<'_>], beside: &[Beside<'_>]) -> Result<Appended> {
+        self.refuse_if_poisoned()?;
         if expected_head != self.head.size() {
             return Err(StoreError::HeadMoved { expected: expected_head, actual: self.head.size() });
         }
@@ -165,9 +166,22 @@ fn insert_entries(transaction: &mut Transaction<'_>, grown: &Grown, entries: &[N
     )?;
     for ((seq, entry), nodes) in (grown.first..).zip(entries).zip(&grown.nodes) {
         let kind = kind_id(transaction, entry.kind)?;
-        insert.execute((to_sql(seq), entry.time_us, kind, nodes, subjects::encode(entry.subjects), entry.bytes))?;
+        insert
+            .execute((to_sql(seq), entry.time_us, kind, nodes, subjects::encode(entry.subjects), entry.bytes))
+            .map_err(|error| place_taken(transaction.connection, grown.first, error))?;
     }
     Ok(())
+}
+
+/// A writer who got past the lock, e.g. because its file was removed, still cannot take a place twice.
+fn place_taken(connection: &Connection, expected: u64, error: rusqlite::Error) -> StoreError {
+    if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+        return error.into();
+    }
+    match read_head(connection) {
+        Ok(head) => StoreError::HeadMoved { expected, actual: head.size() },
+        Err(error) => error,
+    }
 }
 
 /// Few kinds, many entries: entries hold a number, and the numbers are remembered until a transaction fails.

@@ -21,6 +21,7 @@ impl Store {
     /// [`StoreError::BeyondHead`], [`StoreError::CheckpointUnfit`] if it has another root than the ledger,
     /// [`StoreError::CheckpointBehind`], and those of any write.
     pub fn put_checkpoint(&mut self, checkpoint: &SignedCheckpoint) -> Result<()> {
+        self.refuse_if_poisoned()?;
         let claimed = checkpoint.claimed().head();
         if claimed.size > self.head.size() {
             return Err(StoreError::BeyondHead { asked: claimed.size, head: self.head.size() });

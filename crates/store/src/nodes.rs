@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn a_node_no_tree_can_have_is_nowhere() {
-        assert_eq!(completed_by(63, 1), Some(u64::MAX));
-        assert_eq!(completed_by(63, 2), None);
+        assert_eq!(completed_by(63, 0), Some((1 << 63) - 1));
+        assert_eq!(completed_by(63, 1), None);
         assert_eq!(completed_by(64, 0), None);
         assert_eq!(completed_by(0, u64::MAX), None);
     }

@@ -198,11 +198,17 @@ fn write_durably(path: &Path, header: &Header, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Reads `len` bytes and not one more, whatever the frame would unfold to.
+/// Reads `len` bytes and at most one more, whatever the frame would unfold to.
 fn decompress(file: File, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    zstd::Decoder::new(file)?.single_frame().take(len + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == len { Ok(bytes) } else { Err(malformed("it has another length than it says")) }
+    let mut content = zstd::Decoder::new(file)?.single_frame().take(len + 1);
+    content.read_to_end(&mut bytes)?;
+    let after = content.into_inner().finish().read(&mut [0])?;
+    if bytes.len() as u64 == len && after == 0 {
+        Ok(bytes)
+    } else {
+        Err(malformed("it has another length than it says"))
+    }
 }
 
 fn malformed(why: &'static str) -> io::Error {

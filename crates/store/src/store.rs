@@ -138,9 +138,7 @@ impl Store {
     /// Runs `write` in one transaction. When this returns `Ok`, all of it is durable; otherwise none of it is there,
     /// except after [`StoreError::Unsure`].
     pub(crate) fn durably<T>(&mut self, write: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T> {
-        if self.usable != Usable::Yes {
-            return Err(StoreError::Poisoned);
-        }
+        self.refuse_if_poisoned()?;
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut transaction =
             Transaction { connection: &self.connection, kinds: &mut self.kinds, recent: &self.recent };
@@ -153,6 +151,10 @@ impl Store {
         };
         self.roll_back(&failure);
         Err(failure)
+    }
+
+    pub(crate) fn refuse_if_poisoned(&self) -> Result<()> {
+        if self.usable == Usable::Yes { Ok(()) } else { Err(StoreError::Poisoned) }
     }
 
     /// Only a full disk is known to have stopped the commit record itself: SQLite writes that record last and as a

@@ -1,4 +1,5 @@
 //! The disk fails or fills up under the writer: what was acknowledged stays, and the writer goes on when the disk does.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails, and says what it did")]
 
 mod plan;
 mod support;

@@ -1,4 +1,5 @@
 //! The writer is killed at random moments, hundreds of times: nothing acknowledged is lost.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails, and says what it did")]
 
 mod plan;
 mod support;

@@ -1,4 +1,5 @@
 //! The power is cut at every write of a run: nothing acknowledged is lost, nothing is there by half.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails, and says what it did")]
 
 mod disk;
 mod plan;

@@ -1,5 +1,6 @@
 //! Real OpenSSH servers and clients on loopback, for tests, benches and the demo. Knows nothing of Sekimori's own types.
 
+pub mod installation;
 pub mod keys;
 pub mod namespaced;
 pub mod process;
@@ -7,6 +8,7 @@ pub mod scratch;
 pub mod ssh;
 pub mod sshd;
 
+pub use installation::{Installation, Person};
 pub use keys::KeyPair;
 pub use namespaced::Namespaced;
 pub use process::{Tame, Trouble};

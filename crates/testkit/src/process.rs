@@ -46,6 +46,12 @@ impl Tame {
         self.0.id()
     }
 
+    /// It goes on after this program.
+    pub fn let_go(self) {
+        #[expect(clippy::mem_forget, reason = "dropping it would end the child; the handle holds nothing else")]
+        std::mem::forget(self);
+    }
+
     /// Whether it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()

@@ -40,8 +40,18 @@ fn cycles(program: &Path, report: &mut Report) -> Result<(), Stop> {
     let (syncs, appends) = (median(&syncs), median(&appends));
     report.row("fdatasyncs_a_second", syncs, Goal::Shown, "one after the other, 4 KiB each, in the same place");
     report.row("cycles_a_second_1_client", median(&alone), Goal::Shown, "signatures made and verified");
-    report.row("cycles_a_second_64_clients", median(&many), Goal::AtLeast(1000.0), "64 persons, each signing and waiting");
-    report.row("appends_vs_64_fdatasyncs", appends / (64.0 * syncs), Goal::Shown, format!("{appends:.0} entries a second"));
+    report.row(
+        "cycles_a_second_64_clients",
+        median(&many),
+        Goal::AtLeast(1000.0),
+        "64 persons, each signing and waiting",
+    );
+    report.row(
+        "appends_vs_64_fdatasyncs",
+        appends / (64.0 * syncs),
+        Goal::Shown,
+        format!("{appends:.0} entries a second"),
+    );
     Ok(())
 }
 
@@ -68,9 +78,24 @@ fn long_ledger(program: &Path, report: &mut Report) -> Result<(), Stop> {
         all = figures(program, &["start", &ledger])?;
         starts.push(pick(&all, "start_seconds")?);
     }
-    report.row("start_from_snapshot_s", median(&starts), Goal::AtMost(2.0), format!("{:.0} entries", pick(&all, "entries")?));
-    report.row("memory_mib_at_a_million", pick(&all, "memory_mib")?, Goal::Shown, "proportional set size after the start");
-    report.row("full_fold_s", pick(&all, "full_fold_seconds")?, Goal::Shown, "from the first entry, compared with the snapshot");
+    report.row(
+        "start_from_snapshot_s",
+        median(&starts),
+        Goal::AtMost(2.0),
+        format!("{:.0} entries", pick(&all, "entries")?),
+    );
+    report.row(
+        "memory_mib_at_a_million",
+        pick(&all, "memory_mib")?,
+        Goal::Shown,
+        "proportional set size after the start",
+    );
+    report.row(
+        "full_fold_s",
+        pick(&all, "full_fold_seconds")?,
+        Goal::Shown,
+        "from the first entry, compared with the snapshot",
+    );
     Ok(())
 }
 

@@ -61,7 +61,13 @@ impl Report {
         println!();
         println!("{:<width$}  {:>12}  {:>8}  met  made of", "figure", "value", "goal");
         for row in &self.rows {
-            let met = if row.goal == Goal::Shown { "" } else if row.goal.is_met_by(row.value) { "yes" } else { "NO" };
+            let met = if row.goal == Goal::Shown {
+                ""
+            } else if row.goal.is_met_by(row.value) {
+                "yes"
+            } else {
+                "NO"
+            };
             println!("{:<width$}  {:>12.3}  {:>8}  {met:<3}  {}", row.name, row.value, row.goal.to_string(), row.note);
         }
         println!("{}", self.json());
@@ -90,7 +96,12 @@ pub(crate) fn median(samples: &[f64]) -> f64 {
 pub(crate) fn quantile(samples: &[f64], share: f64) -> f64 {
     let mut sorted: Vec<f64> = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short list")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a place in a short list"
+    )]
     let at = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
     sorted.get(at).copied().unwrap_or(f64::NAN)
 }

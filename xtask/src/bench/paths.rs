@@ -55,7 +55,12 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 impl Ways {
     pub(crate) fn new(dir: &Path, ports: &Ports<'_>) -> Result<Self, Trouble> {
-        let host = |name: &str, port: u16, user: &str, more: &str| format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {}\n{more}", ports.identity.display());
+        let host = |name: &str, port: u16, user: &str, more: &str| {
+            format!(
+                "Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {}\n{more}",
+                ports.identity.display()
+            )
+        };
         let gcm = "  Ciphers aes256-gcm@openssh.com\n";
         let config = [
             // The same key exchange for everybody: what is compared is the way, not the mathematics.
@@ -85,13 +90,18 @@ impl Ways {
         let begun = now();
         let output = output_within(self.command(way, &["-T"]).arg("true"), LIMIT)?;
         let took = begun.elapsed().as_secs_f64() * 1e3;
-        if output.status.success() { Ok(took) } else { Err(Trouble(format!("{}: {}", way.name(), String::from_utf8_lossy(&output.stderr)))) }
+        if output.status.success() {
+            Ok(took)
+        } else {
+            Err(Trouble(format!("{}: {}", way.name(), String::from_utf8_lossy(&output.stderr))))
+        }
     }
 
     /// One byte there and back on a terminal, so many times: each in microseconds.
     pub(crate) fn echoes(&self, way: Way, times: usize) -> Result<Vec<f64>, Trouble> {
         let mut command = self.command(way, &["-tt"]);
-        let mut child = spawn(command.arg("stty raw -echo; printf ready; exec cat").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let mut child =
+            spawn(command.arg("stty raw -echo; printf ready; exec cat").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let (mut to, mut from) = (child.0.stdin.take().ok_or_else(closed)?, child.0.stdout.take().ok_or_else(closed)?);
         read_until(&mut from, b"ready")?;
         let mut all = Vec::with_capacity(times);
@@ -116,7 +126,11 @@ impl Ways {
         let got = swallow(&mut from)?;
         ended_well(&mut child, way)?;
         drop(guard);
-        if got == bytes { Ok(rate(bytes, begun.elapsed())) } else { Err(Trouble(format!("{}: {got} of {bytes} bytes came", way.name()))) }
+        if got == bytes {
+            Ok(rate(bytes, begun.elapsed()))
+        } else {
+            Err(Trouble(format!("{}: {got} of {bytes} bytes came", way.name())))
+        }
     }
 
     /// MiB a second that a remote command takes.
@@ -130,7 +144,11 @@ impl Ways {
         child.0.stdout.take().ok_or_else(closed)?.read_to_string(&mut said).map_err(Trouble::at(way.name()))?;
         ended_well(&mut child, way)?;
         drop(guard);
-        if said.trim() == bytes.to_string() { Ok(rate(bytes, begun.elapsed())) } else { Err(Trouble(format!("{}: {} of {bytes} bytes arrived", way.name(), said.trim()))) }
+        if said.trim() == bytes.to_string() {
+            Ok(rate(bytes, begun.elapsed()))
+        } else {
+            Err(Trouble(format!("{}: {} of {bytes} bytes arrived", way.name(), said.trim())))
+        }
     }
 
     /// Sends a file through `cat` on the target, both directions at once, and says whether it came back whole.
@@ -148,7 +166,8 @@ impl Ways {
     /// A session on a terminal where nothing happens; it is open when this returns.
     pub(crate) fn idle(&self, way: Way) -> Result<Tame, Trouble> {
         let mut command = self.command(way, &["-tt"]);
-        let mut child = spawn(command.arg("printf ready; exec sleep 3600").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let mut child =
+            spawn(command.arg("printf ready; exec sleep 3600").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let mut from = child.0.stdout.take().ok_or_else(closed)?;
         read_until(&mut from, b"ready")?;
         // Put back: a client whose output nobody takes would end.
@@ -158,7 +177,8 @@ impl Ways {
 
     /// A command on the target that reads nothing, while zeros are sent to it without end.
     pub(crate) fn stalled_upload(&self, way: Way, bytes: u64) -> Result<Tame, Trouble> {
-        let mut child = spawn(self.command(way, &["-T"]).arg("exec sleep 3600").stdin(Stdio::piped()).stdout(Stdio::null()))?;
+        let mut child =
+            spawn(self.command(way, &["-T"]).arg("exec sleep 3600").stdin(Stdio::piped()).stdout(Stdio::null()))?;
         let mut to = child.0.stdin.take().ok_or_else(closed)?;
         std::thread::spawn(move || {
             let block = vec![0; 1 << 20];
@@ -189,7 +209,9 @@ fn ended_well(child: &mut Tame, way: Way) -> Result<(), Trouble> {
 }
 
 /// Ends a transfer that stands still: its reader then sees the end.
-struct Watchdog(std::sync::mpsc::Sender<()>);
+struct Watchdog {
+    _alive: std::sync::mpsc::Sender<()>,
+}
 
 impl Watchdog {
     fn over(child: &Tame) -> Self {
@@ -200,7 +222,7 @@ impl Watchdog {
                 let _gone = testkit::process::signal(pid, testkit::process::Signal::Kill);
             }
         });
-        Self(alive)
+        Self { _alive: alive }
     }
 }
 
@@ -208,7 +230,9 @@ fn read_until(from: &mut impl Read, mark: &[u8]) -> Result<(), Trouble> {
     let mut seen = Vec::new();
     let mut byte = [0];
     while !seen.ends_with(mark) {
-        from.read_exact(&mut byte).map_err(|why| Trouble(format!("before it was ready: {why}; it said {}", String::from_utf8_lossy(&seen))))?;
+        from.read_exact(&mut byte).map_err(|why| {
+            Trouble(format!("before it was ready: {why}; it said {}", String::from_utf8_lossy(&seen)))
+        })?;
         seen.push(byte[0]);
     }
     Ok(())

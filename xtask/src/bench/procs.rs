@@ -32,10 +32,19 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
 const TICKS_A_SECOND: f64 = 100.0;
 
 fn tree(pid: u32) -> BTreeSet<u32> {
-    let parents: Vec<(u32, u32)> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| with_parent(&entry.file_name().to_string_lossy())).collect();
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| with_parent(&entry.file_name().to_string_lossy()))
+        .collect();
     let mut found = BTreeSet::from([pid]);
     loop {
-        let more: Vec<u32> = parents.iter().filter(|(child, parent)| found.contains(parent) && !found.contains(child)).map(|(child, _)| *child).collect();
+        let more: Vec<u32> = parents
+            .iter()
+            .filter(|(child, parent)| found.contains(parent) && !found.contains(child))
+            .map(|(child, _)| *child)
+            .collect();
         if more.is_empty() {
             return found;
         }

@@ -1,5 +1,9 @@
 //! Measures the engine for `cargo xtask bench engine`: signed cycles over its socket, and its start from a long ledger.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for measuring: it prints figures, and stops where something fails")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program for measuring: it prints figures, and stops where something fails"
+)]
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -91,7 +95,13 @@ async fn populated() -> (World, AccountId, Arc<Vec<Someone>>) {
 }
 
 /// How many cycles were granted within `time`.
-async fn drive(world: &Arc<World>, account: AccountId, people: &Arc<Vec<Someone>>, clients: usize, time: Duration) -> u64 {
+async fn drive(
+    world: &Arc<World>,
+    account: AccountId,
+    people: &Arc<Vec<Someone>>,
+    clients: usize,
+    time: Duration,
+) -> u64 {
     let begun = now();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..clients {
@@ -110,7 +120,12 @@ async fn drive(world: &Arc<World>, account: AccountId, people: &Arc<Vec<Someone>
     tasks.join_all().await.iter().sum()
 }
 
-async fn cycle(world: &World, account: AccountId, (requester, asking): (&Someone, &mut Client), (approver, approving): (&Someone, &mut Client)) {
+async fn cycle(
+    world: &World,
+    account: AccountId,
+    (requester, asking): (&Someone, &mut Client),
+    (approver, approving): (&Someone, &mut Client),
+) {
     let (purpose, text) = opening::<Purpose>("rotate the WAL archive, CHG-142");
     let from = Timestamp::from_micros(asking_time(world)).unwrap();
     let fields = request_fields(requester, account, purpose, from);
@@ -118,7 +133,14 @@ async fn cycle(world: &World, account: AccountId, (requester, asking): (&Someone
     let statement = tegata::statement::hash(&tegata::statement::signed_bytes(&world.origin, &fields, &signed));
     let request = fields.request;
     asking.submit(Submission::Request { fields, signed }, vec![text]).await.unwrap();
-    let fields = DecisionFields { request, statement, approver: approver.persona, decision: Decision::Approve, reason: None, policy: 1 };
+    let fields = DecisionFields {
+        request,
+        statement,
+        approver: approver.persona,
+        decision: Decision::Approve,
+        reason: None,
+        policy: 1,
+    };
     let signed = world.sign(approver, &fields);
     let receipt = approving.submit(Submission::Decision { fields, signed }, vec![]).await.unwrap();
     assert!(receipt.grant.is_some(), "an approval that completes a request gives a grant");
@@ -129,7 +151,12 @@ fn asking_time(world: &World) -> i64 {
 }
 
 /// A short window, so that what is granted leaves the state again.
-fn request_fields(requester: &Someone, account: AccountId, purpose: domain::Committed<Purpose>, from: Timestamp) -> RequestFields {
+fn request_fields(
+    requester: &Someone,
+    account: AccountId,
+    purpose: domain::Committed<Purpose>,
+    from: Timestamp,
+) -> RequestFields {
     RequestFields {
         request: RequestId::from_random(random::bytes()),
         requester: requester.persona,
@@ -146,7 +173,8 @@ fn request_fields(requester: &Someone, account: AccountId, purpose: domain::Comm
 fn grow(ledger: &Path, entries: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (world, account, people) = runtime.block_on(populated());
-    let signed = world.sign(&people[0], &request_fields(&people[0], account, opening::<Purpose>("long ago").0, Timestamp::EARLIEST));
+    let signed = world
+        .sign(&people[0], &request_fields(&people[0], account, opening::<Purpose>("long ago").0, Timestamp::EARLIEST));
     runtime.block_on(world.engine.stop());
     copy_folder(&world.dir.path().join("ledger"), ledger);
     let (mut store, reader) = Store::open(ledger).unwrap();
@@ -171,16 +199,39 @@ fn grow(ledger: &Path, entries: u64) {
 }
 
 /// What one asked, another approved, and what came of it.
-fn history(state: &mut State, batch: &mut Batch, account: AccountId, people: &[Someone], time: Timestamp, signed: &Signed) {
+fn history(
+    state: &mut State,
+    batch: &mut Batch,
+    account: AccountId,
+    people: &[Someone],
+    time: Timestamp,
+    signed: &Signed,
+) {
     let at = usize::try_from(state.journal.size).unwrap() % PERSONS;
     let (requester, approver) = (&people[at], &people[(at + 1) % PERSONS]);
     let actor = |who: &Someone| Actor::Person { person: who.person, persona: who.persona };
     let fields = request_fields(requester, account, opening::<Purpose>("long ago").0, time);
     let request = fields.request;
     let statement = ledger_hash(&fields);
-    let again = || Signed { nonce: domain::Nonce::from_random(random::bytes()), expires: time.plus(Duration::from_secs(60)), ..signed.clone() };
-    batch.push(state, time, actor(requester), Event::RequestFiled(RequestFiled { fields, filing: Filing::Signed(again()), statement }));
-    let fields = DecisionFields { request, statement, approver: approver.persona, decision: Decision::Approve, reason: None, policy: 1 };
+    let again = || Signed {
+        nonce: domain::Nonce::from_random(random::bytes()),
+        expires: time.plus(Duration::from_secs(60)),
+        ..signed.clone()
+    };
+    batch.push(
+        state,
+        time,
+        actor(requester),
+        Event::RequestFiled(RequestFiled { fields, filing: Filing::Signed(again()), statement }),
+    );
+    let fields = DecisionFields {
+        request,
+        statement,
+        approver: approver.persona,
+        decision: Decision::Approve,
+        reason: None,
+        policy: 1,
+    };
     batch.push(state, time, actor(approver), Event::ApprovalGiven(Decided { fields, signed: again() }));
     let grant = GrantId::from_random(random::bytes());
     batch.push(state, time, Actor::Engine, Event::GrantMade(GrantMade { grant, request }));
@@ -204,7 +255,11 @@ impl Batch {
     }
 
     fn write(&mut self, store: &mut Store) {
-        let entries: Vec<_> = self.0.iter().map(|(bytes, time_us, kind, subjects)| NewEntry { bytes, time_us: *time_us, kind, subjects }).collect();
+        let entries: Vec<_> = self
+            .0
+            .iter()
+            .map(|(bytes, time_us, kind, subjects)| NewEntry { bytes, time_us: *time_us, kind, subjects })
+            .collect();
         if !entries.is_empty() {
             let head = store.head().size();
             store.append(head, &entries, &[]).unwrap();

@@ -1,5 +1,10 @@
 //! A small world on loopback: a real sshd as the target, a permissive gate, a gateway, and the system's own ssh as the client.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses its own part, and a fault here fails it"
+)]
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

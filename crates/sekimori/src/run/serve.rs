@@ -90,14 +90,18 @@ async fn keep_running(process: &'static str, mut command: Command, run: std::pat
         let began = tokio::time::Instant::now();
         tokio::select! {
             ended = child.wait() => tracing::warn!(process, ?ended, "ended; it is started again"),
-            _ = stopped.wait_for(|at| at.is_some_and(|at| at <= rank)) => return stop_child(process, child).await,
+            () = told_to_stop(&mut stopped, rank) => return stop_child(process, child).await,
         }
         pause = if began.elapsed() > WELL_AFTER { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            _ = stopped.wait_for(|at| at.is_some_and(|at| at <= rank)) => return,
+            () = told_to_stop(&mut stopped, rank) => return,
         }
     }
+}
+
+async fn told_to_stop(stopped: &mut watch::Receiver<Option<usize>>, rank: usize) {
+    let _watcher_gone = stopped.wait_for(|at| at.is_some_and(|at| at <= rank)).await.is_err();
 }
 
 /// For operators and `doctor`: which process is which.

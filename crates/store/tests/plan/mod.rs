@@ -30,13 +30,13 @@ impl Batch {
 
     /// The blob that comes with it.
     pub(crate) fn blob(&self) -> Option<PlannedBlob> {
-        (self.number % 3 == 0).then_some(PlannedBlob { batch: self.number })
+        self.number.is_multiple_of(3).then_some(PlannedBlob { batch: self.number })
     }
 
     /// The blob that is erased after it.
     pub(crate) fn erases(&self) -> Option<PlannedBlob> {
         let batch = self.number.checked_sub(4)?;
-        (batch % 6 == 0).then_some(PlannedBlob { batch })
+        batch.is_multiple_of(6).then_some(PlannedBlob { batch })
     }
 
     /// Whether a checkpoint is put after it.

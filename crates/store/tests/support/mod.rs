@@ -1,5 +1,5 @@
 //! What the tests share: a place to work in, the appender's acknowledgements, and what they commit a ledger to.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::print_stderr, reason = "each test file uses its part, and a test that cannot run says so")]
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;

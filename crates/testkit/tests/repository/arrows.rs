@@ -36,7 +36,17 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("testkit", &[]),
-    ("e2e", &["sshwire", "ledger", "domain", "tegata", "envelope", "channel", "testkit"]),
+    (
+        "worlds",
+        &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "store", "channel", "keeper", "engine"],
+    ),
+    (
+        "e2e",
+        &[
+            "sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "store", "channel", "keeper", "engine",
+            "worlds", "testkit",
+        ],
+    ),
 ];
 
 #[test]

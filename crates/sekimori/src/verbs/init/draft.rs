@@ -55,9 +55,17 @@ pub(super) fn run(args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
     let shares = recovery.into_shares(args.threshold, args.shares).map_err(|error| Failure::SharesRefused { why: error.to_string() })?;
     let draft = draft(&cards, origin, &keys, setup, desk)?;
     let protection = passphrase.as_ref().map_or(Protection::Plain, Protection::Passphrase);
+    make_state_folder(&desk.settings.places.state)?;
     keys.store(&desk.settings.places.keeper(), protection).map_err(|error| Failure::KeeperFailed { why: error.to_string() })?;
     files::create_json(&args.out, &draft, Readers::Owner)?;
     hand_out(&shares, args, desk)
+}
+
+/// On a fresh machine nothing is there yet; what is made is the service owner's alone.
+fn make_state_folder(state: &Path) -> Outcome<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    made.map_err(|error| Failure::KeeperFailed { why: format!("`{}`: {error}", files::shown(state)) })
 }
 
 /// One line, without its end.
