@@ -201,12 +201,31 @@ mod tests {
             "", "tomorrow", "2099-13-20T00:00:00Z", "2026-02-30T00:00:00Z", "25:00", "10:60", "9:30", "2026-11-23 10:00", "2026-11-23T10:00",
             "2026-11-23", "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "1763860000", "１０:３０",
         ];
-        check_instants(&here(), &texts, &expect![[""]]);
+        check_instants(&here(), &texts, &expect![[r#"
+            "" is refused: time-unreadable: `` is not a time: expected four digit year (or leading sign for six digit year), but found end of input; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "tomorrow" is refused: time-unreadable: `tomorrow` is not a time: failed to parse four digit integer as year: invalid digit, expected 0-9 but got t; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "2099-13-20T00:00:00Z" is refused: time-unreadable: `2099-13-20T00:00:00Z` is not a time: failed to parse two digit integer as month: parameter 'month' is not in the required range of 1..=12; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "2026-02-30T00:00:00Z" is refused: time-unreadable: `2026-02-30T00:00:00Z` is not a time: parsed date is not valid: parameter 'day' for `2026-02` is invalid, must be in range `1..=28`; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "25:00" is refused: time-unreadable: `25:00` is not a time: strptime parsing failed: %H failed: failed to parse hour number: parameter 'hour' is not in the required range of 0..=23; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "10:60" is refused: time-unreadable: `10:60` is not a time: strptime parsing failed: %M failed: failed to parse minute number: parameter 'minute' is not in the required range of 0..=59; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "9:30" is refused: time-unreadable: `9:30` is not a time: failed to parse four digit integer as year: invalid digit, expected 0-9 but got :; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "2026-11-23 10:00" is refused: time-without-zone: `2026-11-23 10:00` has no time zone, so it could mean many moments; write 2026-11-23T10:00:00+09:00
+            "2026-11-23T10:00" is refused: time-without-zone: `2026-11-23T10:00` has no time zone, so it could mean many moments; write 2026-11-23T10:00:00+09:00
+            "2026-11-23" is refused: time-without-zone: `2026-11-23` has no time zone, so it could mean many moments; write 2026-11-23T00:00:00+09:00
+            "1999-12-31T23:59:59Z" is refused: time-unreadable: `1999-12-31T23:59:59Z` is not a time: time is outside the years 2000 to 2199; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "2200-01-01T00:00:00Z" is refused: time-unreadable: `2200-01-01T00:00:00Z` is not a time: time is outside the years 2000 to 2199; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "1763860000" is refused: time-unreadable: `1763860000` is not a time: failed to parse two digit integer as month: parameter 'month' is not in the required range of 1..=12; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "１０:３０" is refused: time-unreadable: `１０:３０` is not a time: failed to parse four digit integer as year: invalid digit, expected 0-9 but got \xEF; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+        "#]]);
     }
 
     #[test]
     fn an_hour_that_is_not_or_that_is_twice_is_named() {
-        check_instants(&new_york(), &["01:30", "02:30", "03:30"], &expect![[""]]);
+        check_instants(&new_york(), &["01:30", "02:30", "03:30"], &expect![[r#"
+            "01:30" is 2026-03-08T06:30:00Z
+            "02:30" is refused: time-not-once: 2026-03-08 02:30 is not exactly one moment in EST: the clocks are put forward or back then; write it with its offset, such as 2026-03-08T02:30-05:00
+            "03:30" is 2026-03-08T07:30:00Z
+        "#]]);
     }
 
     #[test]

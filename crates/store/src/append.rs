@@ -91,7 +91,7 @@ impl Store {
         if filed == Filed::OnDisk {
             self.recent.forget_all();
         }
-        self.head = grown.head.clone();
+        self.head = grown.head.clone(); self.head.last_time_us = None;
         Ok(Appended { first: grown.first, leaves: grown.leaves, head: grown.head })
     }
 }

@@ -224,7 +224,17 @@ impl Installation {
         self.carry(by, &add)?;
         let account = format!("{}@{}", at.login, at.label);
         self.carry(by, &["account", "add", &account, "--class", "os-superuser", "--owner", &at.owner.person])?;
-        self.enrol(by.0, at.label, target)
+        self.enrol(by.0, at.label, target)?;
+        self.probe(by.0, at.label)
+    }
+
+    /// Has the target's clock looked at, and waits until that is done.
+    ///
+    /// # Errors
+    /// When the errand is refused, or comes to nothing.
+    pub fn probe(&self, by: &Person, label: &str) -> Result<(), Trouble> {
+        self.json(&by.key, &["target", "probe", label])?;
+        until("the target's clock", || self.json(&by.key, &["target", "list"]).is_ok_and(|said| field(&said, "clock_offset_ms").is_ok()))
     }
 
     /// Puts on the target what `target enrol` prints for it.

@@ -18,7 +18,7 @@ const LONG_LEDGER: &str = "1000000";
 const LIMIT: Duration = Duration::from_secs(1800);
 
 pub(super) fn run() -> Result<(), Stop> {
-    let program = super::release("e2e", "bench-engine")?;
+    let program = super::release("bench", "bench-engine")?;
     let mut report = Report::new("engine");
     cycles(&program, &mut report)?;
     decide(&mut report)?;

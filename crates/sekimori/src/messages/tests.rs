@@ -102,7 +102,10 @@ fn every_word_on_screen_is_used_and_every_used_one_is_there() {
     let own = |key: &&String| BEGINNINGS.iter().any(|start| key.starts_with(start));
     let there: BTreeSet<String> = keys(Lang::En).keys().filter(own).cloned().collect();
     assert!(used.iter().any(|key| key.starts_with("doctor-")), "the engine's checks were not found");
-    assert_eq!(used, there);
+    // `label-unreadable` is the code of a failure.
+    used.retain(|key| FAILURES.iter().all(|(code, ..)| code != key));
+    let only_one_side: Vec<&String> = used.symmetric_difference(&there).collect();
+    assert!(only_one_side.is_empty(), "used or written, but not both: {only_one_side:?}");
 }
 
 #[test]
@@ -158,7 +161,16 @@ fn sentences_read_well() {
     let long = Refusal::WindowTooLong { longest_s: 5_400 };
     let faulty = Refusal::PolicyFaulty { fault: PolicyFault::Twice { rule: "db".parse().unwrap() } };
     let all: String = [Lang::En, Lang::Ja].into_iter().flat_map(|lang| [said(&long, lang), said(&faulty, lang)]).collect();
-    expect![[""]].assert_eq(&all);
+    expect![[r#"
+        the time asked for is too long; the rules allow at most 1 h 30 min
+        ask for less, and again when it is needed
+        the rules cannot be used: rule `db` stands twice
+        correct the file and set it again
+        申請した時間が長すぎます。規則では 1時間30分 までです
+        短い時間で申請し、必要ならまた申請してください
+        この規則は使えません: 規則 `db` が二度書かれています
+        ファイルを直して、もう一度設定してください
+    "#]].assert_eq(&all);
 }
 
 #[test]

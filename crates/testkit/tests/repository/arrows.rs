@@ -40,8 +40,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "worlds",
         &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "store", "channel", "keeper", "engine"],
     ),
+    ("e2e", &["testkit"]),
     (
-        "e2e",
+        "bench",
         &[
             "sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "store", "channel", "keeper", "engine",
             "worlds", "testkit",
