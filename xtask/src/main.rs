@@ -3,6 +3,7 @@
 
 mod bench;
 mod building;
+mod demo;
 mod packages;
 mod plain_user;
 mod tally;
@@ -12,6 +13,10 @@ mod testing;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
+cargo xtask demo [--auto] [--fresh] [--stop] [--yes] [--lang ja|en]
+    A working installation and a guided tour; it stays up afterwards. --auto: without waiting, and ends it.
+    --fresh: anew. --stop: ends it and removes its files. --yes: installs what it needs without asking.
+
 cargo xtask test [--all] [--yes]
     Checks format and lints, then runs the tests. --all: the long ones too, and a skip is a failure.
     --yes: installs the packages it needs without asking.
@@ -25,6 +30,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((verb, options)) = arguments.split_first() else { return usage() };
     let outcome = match verb.as_str() {
+        "demo" => demo::run(options),
+        "demo-hold" => demo::hold(options),
         "test" => testing::run(options),
         "bench" => bench::run(options),
         _ => return usage(),

@@ -1,5 +1,7 @@
 //! Counting what passed and failed, out of what the test runners print.
 
+use crate::terminal::plain;
+
 /// How many tests passed and failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -20,7 +22,7 @@ impl Tally {
 
 /// What a line says of tests, if it is a summary of nextest's or of Rust's own runner.
 pub(crate) fn read_line(line: &str) -> Option<Tally> {
-    let line = without_colour(line);
+    let line = plain(line);
     let line = line.trim();
     let counts =
         line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")).map(|(_, counts)| counts).or_else(
@@ -38,20 +40,6 @@ pub(crate) fn read_line(line: &str) -> Option<Tally> {
         }
     }
     Some(tally)
-}
-
-/// Without the escape sequences of a terminal.
-fn without_colour(line: &str) -> String {
-    let mut plain = String::new();
-    let mut escaped = false;
-    for c in line.chars() {
-        match (escaped, c) {
-            (false, '\u{1b}') => escaped = true,
-            (false, c) => plain.push(c),
-            (true, c) => escaped = !c.is_ascii_alphabetic(),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

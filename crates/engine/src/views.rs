@@ -307,7 +307,7 @@ impl Engine {
                 person,
                 person_name: self.name(state, &person),
                 opened: opening.time,
-                ends: opened.valid.until(),
+                ends: ended.ended,
                 order: domain::state::Order::Flow,
                 ended: Some((ended.ended, ended.ending)),
             })

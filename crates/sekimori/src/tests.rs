@@ -1,0 +1,11 @@
+//! Commands from the first word to the last line, against a real engine and keeper on sockets of their own.
+
+mod founding;
+mod help;
+mod ledgers;
+mod lies;
+mod passages;
+mod people;
+mod requests;
+mod unreachable;
+mod world;

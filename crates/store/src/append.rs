@@ -84,14 +84,15 @@ impl Store {
         let grown = Grown::by(&self.head, entries)?;
         let filed = self.durably(|transaction| {
             insert_entries(transaction, &grown, entries)?;
+            let filed = transaction.recent.file(transaction.connection, grown.first, entries)?;
             insert_blobs(transaction, beside)?;
             write_head(transaction.connection, &grown.head)?;
-            transaction.recent.file(transaction.connection, grown.first, entries)
+            Ok(filed)
         })?;
         if filed == Filed::OnDisk {
             self.recent.forget_all();
         }
-        self.head = grown.head.clone(); self.head.last_time_us = None;
+        self.head = grown.head.clone();
         Ok(Appended { first: grown.first, leaves: grown.leaves, head: grown.head })
     }
 }

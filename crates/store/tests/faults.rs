@@ -4,6 +4,7 @@
 mod plan;
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -12,30 +13,30 @@ use support::{Acks, append, check, fast_dir, strace_is_there};
 
 #[test]
 fn a_sync_that_fails_once_loses_nothing_acknowledged() {
-    fail_each("fsync:error=EIO", 1..50);
+    fail_each("fsync:error=EIO", 1..50, "commit failed, and whether it is on disk is not known");
 }
 
 #[test]
 fn a_write_that_fails_once_loses_nothing_acknowledged() {
-    fail_each("pwrite64:error=EIO", (1..400).step_by(7));
+    fail_each("pwrite64:error=EIO", (1..400).step_by(7), "commit failed, and whether it is on disk is not known");
 }
 
 #[test]
 fn a_write_that_finds_no_room_once_loses_nothing_acknowledged() {
-    fail_each("pwrite64:error=ENOSPC", (2..400).step_by(7));
+    fail_each("pwrite64:error=ENOSPC", (2..400).step_by(7), "no room left for the ledger");
 }
 
 #[test]
 fn a_truncation_that_fails_once_loses_nothing_acknowledged() {
-    fail_each("ftruncate:error=EIO", 1..8);
+    fail_each("ftruncate:error=EIO", 1..8, "ledger database failed");
 }
 
-/// Runs the appender once for each of `whens`, letting that call of its kind fail.
-fn fail_each(fault: &str, whens: impl Iterator<Item = u32>) {
+/// Runs the appender once for each of `whens`, letting that call of its kind fail. In some runs it must say `expected`.
+fn fail_each(fault: &str, whens: impl Iterator<Item = u32>, expected: &str) {
     if !strace_is_there() {
         return;
     }
-    let (mut runs, mut failed) = (0, 0);
+    let (mut runs, mut failed, mut seen) = (0, 0, BTreeSet::new());
     for when in whens {
         let place = fast_dir();
         let dir = place.path().join("ledger");
@@ -45,7 +46,9 @@ fn fail_each(fault: &str, whens: impl Iterator<Item = u32>) {
         runs += 1;
         assert!(acks.head > 0 && acks.failures.len() <= 2, "it did not go on: {acks:?}");
         check(&dir, &acks);
+        seen.extend(acks.failures);
     }
+    assert!(seen.contains(expected), "{seen:?}");
     assert!(failed * 2 > runs, "{fault}: only {failed} of {runs} runs felt it");
 }
 

@@ -217,7 +217,9 @@ fn time_in_the_ledger_never_goes_back() {
 
 #[test]
 fn readers_never_wait_and_see_only_whole_batches() {
-    let World { mut store, reader, place: _place } = World::new();
+    // On the disk itself, so that a commit takes its time.
+    let place = tempfile::tempdir().unwrap();
+    let (mut store, reader) = Store::open_with(place.path().join("ledger"), &small()).unwrap();
     let ends: Vec<u64> = plan::batches().take(120).map(|batch| batch.end()).collect();
     let writing = AtomicBool::new(true);
     std::thread::scope(|scope| {
@@ -231,7 +233,16 @@ fn readers_never_wait_and_see_only_whole_batches() {
                 }
             });
         }
-        plan::batches().take(120).for_each(|batch| append(&mut store, &batch));
+        scope.spawn(|| {
+            while writing.load(Ordering::Acquire) {
+                let verdict = reader.verify_all(&mut |_, _| ()).unwrap();
+                assert!(matches!(verdict, Verdict::Sound(_)), "a ledger that grows is not a broken one: {verdict:?}");
+            }
+        });
+        for batch in plan::batches().take(120) {
+            append(&mut store, &batch);
+            store.put_checkpoint(&plan::checkpoint(store.head().frontier.head())).unwrap();
+        }
         writing.store(false, Ordering::Release);
     });
     assert_eq!(reader.head().unwrap().size(), ends[119]);
@@ -337,6 +348,15 @@ fn long_ranges_are_read_page_after_page_and_end_at_the_head() {
         world.reader.read(MAX_PAGE as u64 - 1..MAX_PAGE as u64 + 1).map(|entry| entry.unwrap().seq).collect();
     assert_eq!(read, [MAX_PAGE as u64 - 1, MAX_PAGE as u64]);
     assert_eq!(world.reader.read(size..size + 5).count(), 0);
+}
+
+#[test]
+fn a_store_moves_to_the_thread_that_owns_it_and_readers_are_shared() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    moves::<Store>();
+    is_shared::<Reader>();
+    is_shared::<store::Snapshots>();
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod real;
 
 use std::sync::OnceLock;
 
-use domain::Entry;
+use domain::decide::judge;
+use domain::{Entry, State};
 use proptest::prelude::*;
 use real::{RealPen, tegata, trust};
 use tegata::{Tegata, Trust};
@@ -108,6 +109,22 @@ proptest! {
         if let Ok(entry) = Entry::decode(&bytes) {
             prop_assert_eq!(entry.encode().expect("it was read"), bytes);
         }
+    }
+
+    /// Folding never refuses; nor may it panic on anything that reads as an entry.
+    #[test]
+    fn a_damaged_ledger_is_judged_and_folded_without_a_panic(damaged_at in prop::collection::vec((any::<prop::sample::Index>(), damage()), 1..20)) {
+        let mut entries = sample().entries.clone();
+        for (at, damages) in &damaged_at {
+            let place = at.index(entries.len());
+            entries[place] = damaged(&entries[place], damages);
+        }
+        let mut state = State::default();
+        for entry in entries.iter().filter_map(|bytes| Entry::decode(bytes).ok()) {
+            drop(judge(&state, &entry));
+            state.apply(&entry);
+        }
+        prop_assert!(serde_json::to_string(&state).is_ok());
     }
 }
 

@@ -1,6 +1,7 @@
 //! An installation of the built `sekimori` under one folder, founded and filled through its own command line, as people do it.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -234,7 +235,9 @@ impl Installation {
     /// When the errand is refused, or comes to nothing.
     pub fn probe(&self, by: &Person, label: &str) -> Result<(), Trouble> {
         self.json(&by.key, &["target", "probe", label])?;
-        until("the target's clock", || self.json(&by.key, &["target", "list"]).is_ok_and(|said| field(&said, "clock_offset_ms").is_ok()))
+        until("the target's clock", || {
+            self.json(&by.key, &["target", "list"]).is_ok_and(|said| field(&said, "clock_offset_ms").is_ok())
+        })
     }
 
     /// Puts on the target what `target enrol` prints for it.
@@ -294,7 +297,8 @@ impl Installation {
         let log =
             fs::File::options().append(true).create(true).open(self.log_file()).map_err(Trouble::at("serve.log"))?;
         let again = log.try_clone().map_err(Trouble::at("serve.log"))?;
-        let mut server = Tame::start(self.command(&["serve"]).stdout(log).stderr(again))?;
+        // In a group of its own: what is typed to end a tour in a terminal does not end the server.
+        let mut server = Tame::start(self.command(&["serve"]).stdout(log).stderr(again).process_group(0))?;
         let ready = found("the installation to serve", || {
             let up = self.root.join("run/api.sock").exists() && self.port().is_ok();
             (up || server.ended().is_some()).then_some(up)
@@ -319,6 +323,14 @@ impl Installation {
         let Some(mut server) = self.server.take() else { return Ok(()) };
         signal(server.id(), Signal::Terminate)?;
         until("`sekimori serve` to end", || server.ended().is_some())
+    }
+
+    /// The process id of `serve`, which starts again what ends.
+    ///
+    /// # Errors
+    /// When it was not started from here.
+    pub fn watcher(&self) -> Result<u32, Trouble> {
+        self.server.as_ref().map(Tame::id).ok_or_else(|| Trouble("`sekimori serve` was not started from here".into()))
     }
 
     /// Lets the server go on after this program; gives the process id of `serve`.

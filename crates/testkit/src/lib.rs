@@ -10,7 +10,7 @@ pub mod sshd;
 
 pub use installation::{Installation, Person};
 pub use keys::KeyPair;
-pub use namespaced::Namespaced;
+pub use namespaced::{Attached, Namespaced};
 pub use process::{Tame, Trouble};
 pub use scratch::Scratch;
 pub use ssh::SshClient;

@@ -60,6 +60,15 @@ impl Namespaced {
         Ok(Self { port, host_key, room, closing })
     }
 
+    /// The first process inside, by which another program finds its way in; see [`Attached`].
+    pub fn first(&self) -> u32 {
+        self.room.first
+    }
+
+    pub fn log_file(&self) -> std::path::PathBuf {
+        self.room.dir.join("log")
+    }
+
     /// A command line on the target, outside of any SSH: what its own administrator would type.
     pub fn shell(&self, script: &str) -> Command {
         let mut command = self.room.enter();
@@ -72,14 +81,7 @@ impl Namespaced {
     /// # Errors
     /// When its folder is not there.
     pub fn write(&self, path: &str, text: &str) -> Result<(), Trouble> {
-        let mut command = self.room.enter();
-        command.args(["sh", "-c", "cat > \"$1\"", "sh", path]).stdin(Stdio::piped());
-        let mut child = command.spawn().map_err(Trouble::at("writing on the target"))?;
-        if let Some(mut pipe) = child.stdin.take() {
-            pipe.write_all(text.as_bytes()).map_err(Trouble::at(path))?;
-        }
-        let status = child.wait().map_err(Trouble::at(path))?;
-        status.success().then_some(()).ok_or_else(|| Trouble(format!("`{path}` was not written on the target")))
+        write(self.room.enter(), path, text)
     }
 }
 
@@ -158,11 +160,7 @@ impl Room {
     }
 
     fn enter(&self) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.first.to_string());
-        command.args(["--mount", "--pid", "--net", "--uts", "--ipc", "--root", "--wd", "--"]);
-        command.args(["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
-        command
+        enter(self.first)
     }
 
     fn serve(&self, stream: TcpStream) -> Result<(), Trouble> {
@@ -188,6 +186,73 @@ impl Drop for Room {
     fn drop(&mut self) {
         // Killing the first process inside ends all others there; `unshare` does it when it is killed itself.
         let _gone = self.holder.0.kill();
+    }
+}
+
+fn enter(first: u32) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg("--target").arg(first.to_string());
+    command.args(["--mount", "--pid", "--net", "--uts", "--ipc", "--root", "--wd", "--"]);
+    command.args(["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    command
+}
+
+fn write(mut inside: Command, path: &str, text: &str) -> Result<(), Trouble> {
+    inside.args(["sh", "-c", "cat > \"$1\"", "sh", path]).stdin(Stdio::piped());
+    let mut child = inside.spawn().map_err(Trouble::at("writing on the target"))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(text.as_bytes()).map_err(Trouble::at(path))?;
+    }
+    let status = child.wait().map_err(Trouble::at(path))?;
+    status.success().then_some(()).ok_or_else(|| Trouble(format!("`{path}` was not written on the target")))
+}
+
+/// A target that another process holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    pub port: u16,
+    pub host_key: String,
+    pub log: std::path::PathBuf,
+    pub place: Place,
+}
+
+/// How its files are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the namespaces of this process.
+    Inside(u32),
+    /// In a folder of this machine.
+    Folder(std::path::PathBuf),
+}
+
+impl Attached {
+    fn put(&self, name: &str, text: &str) -> Result<(), Trouble> {
+        match &self.place {
+            Place::Inside(first) => write(enter(*first), &format!("{INSIDE}/{name}"), text),
+            Place::Folder(folder) => fs::write(folder.join(name), text).map_err(Trouble::at(name)),
+        }
+    }
+}
+
+impl Target for Attached {
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn host_key(&self) -> &str {
+        &self.host_key
+    }
+
+    fn trust(&self, authority: &str) -> Result<(), Trouble> {
+        self.put("authorities", &format!("{authority}\n"))
+    }
+
+    fn admit(&self, user: &str, principals: &[&str]) -> Result<(), Trouble> {
+        self.put(&format!("principals/{user}"), &sshd::lines(principals))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
 

@@ -61,6 +61,10 @@ impl Sshd {
         self.child.id()
     }
 
+    pub fn log_file(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
