@@ -34,6 +34,8 @@ pub struct Config {
     pub live: PathBuf,
     pub language: Language,
     pub ciphers: Ciphers,
+    /// Where the earliest end of a live session is noted for whoever watches over a front that was stopped.
+    pub ends: PathBuf,
     /// Disk space kept back so that the end of every session can still be recorded, in bytes.
     pub reserve: u64,
 }
@@ -50,6 +52,7 @@ pub enum FrontError {
 
 /// Recordings are anchored this often.
 const ANCHOR_EVERY: Duration = Duration::from_secs(30);
+const NOTE_EVERY: Duration = Duration::from_millis(250);
 /// Ends that engine does not have yet are told again after this.
 const TELL_AGAIN: Duration = Duration::from_millis(500);
 /// Errands told of at once.
@@ -71,13 +74,15 @@ pub async fn run(config: Config, phrases: Arc<dyn Phrases>, mut stop: watch::Rec
     let listener = TcpListener::bind(config.listen).map_err(io(&format!("listening on {}", config.listen)))?;
     let gateway = Gateway::start(listener, settings, gate, tapes, sessions.clone()).map_err(io("starting the gateway"))?;
     ready(gateway.local_addr());
+    let noting = sessions.clone();
     let tasks = [
         tokio::spawn(line.clone().keep()),
         tokio::spawn(errands::run_all(line.clone(), errands_told)),
         tokio::spawn(tell_ends(line.clone(), spool.clone(), sessions.clone(), ended)),
         tokio::spawn(anchor(line.clone(), sessions.clone())),
-        tokio::spawn(obey_late(line.clone(), sessions)),
+        tokio::spawn(obey_late(line.clone(), sessions.clone())),
         tokio::spawn(refill(reserve)),
+        tokio::spawn(note_earliest_end(config.ends.clone(), noting)),
     ];
     let _stopped = stop.wait_for(|stop| *stop).await.is_ok();
     let closing = tokio::task::spawn_blocking(move || gateway.stop());
@@ -133,6 +138,21 @@ async fn anchor(line: Line, sessions: Sessions) {
         let recordings: BTreeMap<SessionId, Anchor> = all.filter_map(|(id, chunks, hash)| Some((id.parse().ok()?, Anchor { chunks, chain: Hash::from_bytes(hash) }))).collect();
         if !recordings.is_empty() {
             let _anchored_next_time = line.ask(FrontAsk::Anchors { recordings }).await;
+        }
+    }
+}
+
+/// A front that is stopped cannot end its sessions: the watcher reads here, in milliseconds since boot, from when on it must.
+async fn note_earliest_end(path: PathBuf, sessions: Sessions) {
+    let mut tick = tokio::time::interval(NOTE_EVERY);
+    let mut noted = None;
+    loop {
+        tick.tick().await;
+        let earliest = sessions.list().iter().map(|view| view.ends_at.since_boot().as_millis()).min();
+        if noted != Some(earliest) {
+            let text = earliest.map(|ms| ms.to_string()).unwrap_or_default();
+            let _next_time = std::fs::write(&path, text);
+            noted = Some(earliest);
         }
     }
 }

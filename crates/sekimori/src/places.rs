@@ -52,6 +52,11 @@ impl Places {
         self.run.join("keeper.sock")
     }
 
+    /// When the earliest live session ends, noted by front for the watcher.
+    pub(crate) fn front_ends(&self) -> PathBuf {
+        self.run.join("front.ends")
+    }
+
     pub(crate) fn ledger(&self) -> PathBuf {
         self.state.join("ledger")
     }

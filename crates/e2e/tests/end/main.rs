@@ -73,6 +73,20 @@ fn the_session_ends_with_the_grant_when_engine_is_stopped_and_nothing_new_opens(
 }
 
 #[test]
+fn a_stopped_front_is_ended_at_the_grants_end() {
+    let world = World::new();
+    world.granted(GRANT);
+    let began = now();
+    let session = long_session(&world);
+    let id = wait_until_live(&world);
+    world.gate.signal(Process::Front, Signal::Stop).unwrap();
+    let (output, ended) = session.join().unwrap();
+    assert!(!output.status.success());
+    assert!(ended.duration_since(began) <= Duration::from_secs(12) + LATE);
+    until("the loss is written down", || says(&world, &id, "gateway_lost")).unwrap();
+}
+
+#[test]
 fn a_killed_front_takes_its_sessions_along_and_the_ledger_says_so() {
     let world = World::new();
     world.granted("10m");

@@ -110,6 +110,7 @@ async fn start_front(world: &World) -> (SocketAddr, watch::Sender<bool>) {
         live: dir.join("recordings/live"),
         language: Language::English,
         ciphers: Ciphers::Compatible,
+        ends: dir.join("front.ends"),
         reserve: 1 << 20,
     };
     let (stop, stopped) = watch::channel(false);

@@ -36,6 +36,7 @@ async fn serve(places: &Places, config: Config) -> Result<(), RunError> {
             CipherChoice::Fast => Ciphers::Fast,
             CipherChoice::Compatible => Ciphers::Compatible,
         },
+        ends: places.front_ends(),
         reserve: config.reserve_mib << 20,
     };
     let (stop, stopped) = watch::channel(false);

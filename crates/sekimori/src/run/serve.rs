@@ -61,6 +61,7 @@ async fn watch_all(root: Option<&Path>, places: &Places) -> Result<(), RunError>
         }
         tokio::spawn(keep_running(process, command, places.run.clone(), rank, stopped.clone()))
     }).collect();
+    tokio::spawn(end_stopped_front(places.clone()));
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| RunError::new("signals", e))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| RunError::new("signals", e))?;
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
@@ -71,6 +72,37 @@ async fn watch_all(root: Option<&Path>, places: &Places) -> Result<(), RunError>
     }
     Ok(())
 }
+
+/// A front that somebody stopped lets nothing flow, but neither ends its sessions: at the earliest end it is ended itself.
+async fn end_stopped_front(places: Places) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tick.tick().await;
+        let Some(pid) = read_number::<i32>(&places.run.join("front.pid")).and_then(Pid::from_raw) else { continue };
+        let is_over = read_number::<u128>(&places.front_ends()).is_some_and(|ends| ends <= boot_time_ms());
+        if is_over && is_stopped(pid) {
+            tracing::warn!("front is stopped and a session's end has come; front is ended");
+            let _gone = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+fn read_number<T: std::str::FromStr>(path: &Path) -> Option<T> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn boot_time_ms() -> u128 {
+    gateway_ssh::clock::BootTime::now().since_boot().as_millis()
+}
+
+/// The state after the command's name in `/proc/PID/stat`: `T` for stopped, `t` for traced.
+fn is_stopped(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('T' | 't'))
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Started in this order, stopped in the other.
 const ORDER: [&str; 3] = ["keeper", "engine", "front"];
