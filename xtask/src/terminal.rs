@@ -29,7 +29,9 @@ pub(crate) fn plain(line: &str) -> String {
     let mut characters = line.chars().peekable();
     while let Some(c) = characters.next() {
         match c {
-            '\u{1b}' if characters.next_if_eq(&'[').is_some() => while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+            '\u{1b}' if characters.next_if_eq(&'[').is_some() => {
+                while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            }
             '\u{1b}' => drop(characters.next()),
             c if c.is_control() && c != '\t' => {}
             c => plain.push(c),

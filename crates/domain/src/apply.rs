@@ -205,11 +205,18 @@ impl State {
 
     fn add_approval(&mut self, decided: &Decided, seq: u64, time: Timestamp) {
         self.use_nonce(&decided.signed, time);
-        let Some(person) = self.people.personas.get(&decided.fields.approver).map(|p| p.person) else { return };
-        let Some(mut request) = self.passage.requests.get(&decided.fields.request).cloned() else { return };
+        if let Some(mut request) = self.approved(decided, seq) {
+            request.relied.extend(self.relied_on(&request));
+            self.passage.requests.insert(decided.fields.request, request);
+        }
+    }
+
+    /// The request that `decided` approves, with that approval.
+    pub(crate) fn approved(&self, decided: &Decided, seq: u64) -> Option<Request> {
+        let person = self.people.personas.get(&decided.fields.approver)?.person;
+        let mut request = self.passage.requests.get(&decided.fields.request)?.clone();
         request.approvals.push(Approval { person, key: decided.signed.key, seq });
-        request.relied.extend(self.relied_on(&request));
-        self.passage.requests.insert(decided.fields.request, request);
+        Some(request)
     }
 
     fn make_grant(&mut self, made: &GrantMade, seq: u64) {

@@ -40,13 +40,12 @@ pub fn decide(state: &State, proposal: Proposal, fresh: GrantId) -> Result<Vec<E
     check(&state, &proposal.event, proposal.actor, at)?;
     let first = Entry { seq: state.journal.size, time: at, actor: proposal.actor, cause: proposal.cause, event: proposal.event };
     let Event::ApprovalGiven(given) = &first.event else { return Ok(vec![first]) };
-    let request = given.fields.request;
-    let mut after = state.into_owned();
-    after.apply(&first);
-    let made = Event::GrantMade(GrantMade { grant: fresh, request });
-    if check(&after, &made, Actor::Engine, first.time).is_err() {
+    let made = GrantMade { grant: fresh, request: given.fields.request };
+    let approved = state.approved(given, first.seq);
+    if approved.is_none_or(|request| requests::may_be_granted(&state, &made, &request, at).is_err()) {
         return Ok(vec![first]);
     }
+    let made = Event::GrantMade(made);
     let second = Entry { seq: first.seq + 1, time: first.time, actor: Actor::Engine, cause: Some(first.seq), event: made };
     Ok(vec![first, second])
 }

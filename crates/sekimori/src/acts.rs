@@ -25,8 +25,13 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn of(people: &[PersonView], targets: Vec<TargetView>) -> Self {
         let names = people.iter().filter_map(|view| Some((view.person, view.name.clone()?))).collect();
-        let personas = people.iter().flat_map(|view| view.personas.iter().map(|persona| (persona.persona, view.person)));
-        Self { names, owners: personas.collect(), targets: targets.into_iter().map(|view| (view.target, view)).collect() }
+        let personas =
+            people.iter().flat_map(|view| view.personas.iter().map(|persona| (persona.persona, view.person)));
+        Self {
+            names,
+            owners: personas.collect(),
+            targets: targets.into_iter().map(|view| (view.target, view)).collect(),
+        }
     }
 
     pub(crate) fn owner_of(&self, persona: &PersonaId) -> Option<PersonId> {
@@ -90,7 +95,10 @@ pub(crate) fn sheet(desk: &Desk<'_>, act: &Act, texts: &Texts, known: &Known) ->
         }
         Act::TargetPin { target, host_keys } => {
             sheet.row("label-target", known.target(target));
-            let before = known.targets.get(target).map(|view| view.host_keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+            let before = known
+                .targets
+                .get(target)
+                .map(|view| view.host_keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
             sheet.row_if("label-host-keys-before", before);
             sheet.row("label-host-keys", fingerprints(host_keys));
         }

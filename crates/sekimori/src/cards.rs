@@ -141,7 +141,11 @@ impl FounderCard {
 
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let card: Self = read(path)?;
-        if card.name.kind == PersonName::KIND { Ok(card) } else { Err(unreadable(path, "its name is of another kind of text")) }
+        if card.name.kind == PersonName::KIND {
+            Ok(card)
+        } else {
+            Err(unreadable(path, "its name is of another kind of text"))
+        }
     }
 
     pub(crate) fn commitment(&self) -> Committed<PersonName> {

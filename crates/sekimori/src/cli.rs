@@ -13,7 +13,8 @@ use crate::run::{self, ProcessArgs};
 use crate::settings::{Form, GlobalArgs, Settings, language};
 use crate::surroundings::Surroundings;
 use crate::verbs::{
-    account, clock, doctor, grant, group, init, key, ledger, motion, person, persona, recover, request, rule, session, target, verify, wait, whoami,
+    account, clock, doctor, grant, group, init, key, ledger, motion, person, persona, recover, request, rule, session,
+    target, verify, wait, whoami,
 };
 
 /// Sekimori, the keeper of the gate: who may become root, when, why, and with whose consent

@@ -110,7 +110,9 @@ pub(crate) use view;
 fn unexpected(answer: ApiAnswer, wanted: &str) -> Failure {
     match answer {
         ApiAnswer::Refused(refusal) => refusal.into(),
-        ApiAnswer::Welcome(_) | ApiAnswer::Receipt(_) | ApiAnswer::View(_) => Failure::AnswerUnexpected { wanted: wanted.into() },
+        ApiAnswer::Welcome(_) | ApiAnswer::Receipt(_) | ApiAnswer::View(_) => {
+            Failure::AnswerUnexpected { wanted: wanted.into() }
+        }
     }
 }
 
@@ -123,9 +125,13 @@ struct Transport {
 
 impl Transport {
     fn socket(path: &Path) -> Outcome<Self> {
-        let unreachable = |error: std::io::Error| Failure::SocketUnreachable { path: files::shown(path), why: error.to_string() };
+        let unreachable =
+            |error: std::io::Error| Failure::SocketUnreachable { path: files::shown(path), why: error.to_string() };
         let stream = UnixStream::connect(path).map_err(unreachable)?;
-        stream.set_read_timeout(Some(LONGEST_ANSWER)).and_then(|()| stream.set_write_timeout(Some(LONGEST_ANSWER))).map_err(unreachable)?;
+        stream
+            .set_read_timeout(Some(LONGEST_ANSWER))
+            .and_then(|()| stream.set_write_timeout(Some(LONGEST_ANSWER)))
+            .map_err(unreachable)?;
         let to = stream.try_clone().map_err(unreachable)?;
         Ok(Self { from: Box::new(stream), to: Box::new(to), ssh: None })
     }
@@ -135,7 +141,11 @@ impl Transport {
         let (from, to, err) = (process.stdout.take(), process.stdin.take(), process.stderr.take());
         let (from, to, err) = (from.expect("it was piped"), to.expect("it was piped"), err.expect("it was piped"));
         let said = std::thread::spawn(move || last_words(err));
-        Ok(Self { from: Box::new(from), to: Box::new(to), ssh: Some(Ssh { gate: way.gate.clone(), process, said: Some(said) }) })
+        Ok(Self {
+            from: Box::new(from),
+            to: Box::new(to),
+            ssh: Some(Ssh { gate: way.gate.clone(), process, said: Some(said) }),
+        })
     }
 
     fn greet(&mut self) -> Result<Challenge, ChannelError> {
@@ -194,7 +204,17 @@ fn ssh_command(way: &GateWay) -> Command {
         command.args(["-l", user]);
     }
     // This process is ended when the command is done, so it must not become the master of other connections.
-    command.args(["-T", "-o", "ServerAliveInterval=15", "-o", "ControlMaster=no", "--", &way.gate.host, "sekimori", "api"]);
+    command.args([
+        "-T",
+        "-o",
+        "ServerAliveInterval=15",
+        "-o",
+        "ControlMaster=no",
+        "--",
+        &way.gate.host,
+        "sekimori",
+        "api",
+    ]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

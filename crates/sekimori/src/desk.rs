@@ -175,9 +175,11 @@ impl Desk<'_> {
     pub(crate) fn connect(&mut self) -> Outcome<Connection> {
         let connection = Connection::open(&self.settings.reach)?;
         for recovery in &connection.challenge.recoveries {
-            let (id, persona, key) = (recovery.recovery.to_string(), recovery.persona.to_string(), recovery.key.to_string());
+            let (id, persona, key) =
+                (recovery.recovery.to_string(), recovery.persona.to_string(), recovery.key.to_string());
             let after = self.moment(recovery.after);
-            let arguments = [("recovery", id.into()), ("persona", persona.into()), ("key", key.into()), ("after", after.into())];
+            let arguments =
+                [("recovery", id.into()), ("persona", persona.into()), ("key", key.into()), ("after", after.into())];
             self.note("say-recovery-under-way", &arguments);
         }
         Ok(connection)
@@ -223,7 +225,13 @@ impl Desk<'_> {
     }
 
     /// Files an act that a second person must sign as well.
-    pub(crate) fn propose(&mut self, caller: &mut Caller, act: Act, openings: Vec<Opening>, sheet: Sheet) -> Outcome<()> {
+    pub(crate) fn propose(
+        &mut self,
+        caller: &mut Caller,
+        act: Act,
+        openings: Vec<Opening>,
+        sheet: Sheet,
+    ) -> Outcome<()> {
         let fields = MotionFields { motion: MotionId::from_random(self.random()), proposer: caller.who.persona, act };
         let signed = self.sign(caller, &fields, sheet)?;
         let motion = fields.motion.to_string();
@@ -236,14 +244,26 @@ impl Desk<'_> {
     }
 
     /// Files what one person may do alone.
-    pub(crate) fn act(&mut self, caller: &mut Caller, deed: Deed, openings: Vec<Opening>, sheet: Sheet) -> Outcome<Receipt> {
+    pub(crate) fn act(
+        &mut self,
+        caller: &mut Caller,
+        deed: Deed,
+        openings: Vec<Opening>,
+        sheet: Sheet,
+    ) -> Outcome<Receipt> {
         let fields = DeedFields { by: caller.who.persona, deed };
         let signed = self.sign(caller, &fields, sheet)?;
         caller.connection.submit(Submission::Deed { fields, signed }, openings)
     }
 
     /// As [`Desk::act`], where nothing more is to be said than that it stands in the ledger.
-    pub(crate) fn act_and_say(&mut self, caller: &mut Caller, deed: Deed, openings: Vec<Opening>, sheet: Sheet) -> Outcome<()> {
+    pub(crate) fn act_and_say(
+        &mut self,
+        caller: &mut Caller,
+        deed: Deed,
+        openings: Vec<Opening>,
+        sheet: Sheet,
+    ) -> Outcome<()> {
         let receipt = self.act(caller, deed, openings, sheet)?;
         self.answer(&serde_json::json!({ "receipt": receipt }), |desk| desk.say_recorded(&receipt));
         Ok(())

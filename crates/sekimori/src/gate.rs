@@ -27,8 +27,10 @@ fn read(text: &str) -> Option<Gate> {
         None => (None, text),
     };
     let (host, port) = host_and_port(place)?;
-    let sound = |part: &str| !part.is_empty() && part.len() <= 255 && !part.starts_with('-') && part.chars().all(is_plain);
-    let port = port.map(|port| port.parse().ok().filter(|port| *port != 0)).map_or(Some(None), |port| port.map(Some))?;
+    let sound =
+        |part: &str| !part.is_empty() && part.len() <= 255 && !part.starts_with('-') && part.chars().all(is_plain);
+    let port =
+        port.map(|port| port.parse().ok().filter(|port| *port != 0)).map_or(Some(None), |port| port.map(Some))?;
     (sound(host) && user.is_none_or(sound)).then(|| Gate { user: user.map(str::to_owned), host: host.to_owned(), port })
 }
 
@@ -74,7 +76,21 @@ mod tests {
 
     #[test]
     fn what_ssh_could_read_as_an_option_or_a_command_is_no_gate() {
-        for text in ["", "-oProxyCommand=x", "me@-x", "-l@gate", "@gate", "gate:", "gate:0", "gate:99999", "gate:22x", "ga te", "gate;ls", "[::1", "[::1]x"] {
+        for text in [
+            "",
+            "-oProxyCommand=x",
+            "me@-x",
+            "-l@gate",
+            "@gate",
+            "gate:",
+            "gate:0",
+            "gate:99999",
+            "gate:22x",
+            "ga te",
+            "gate;ls",
+            "[::1",
+            "[::1]x",
+        ] {
             assert_eq!(text.parse::<Gate>().unwrap_err().code(), "gate-unreadable", "{text:?}");
         }
     }

@@ -70,7 +70,11 @@ pub(crate) fn account(connection: &mut Connection, text: &str) -> Outcome<Accoun
     let found = view!(connection, Query::AccountNamed { account: name.clone(), target: target.clone() } => Account);
     // The server must not turn a name into another account behind the person's back.
     let is_asked = found.target_label == target && found.name.as_deref() == Some(name.as_str());
-    if is_asked { Ok(found) } else { Err(Failure::NamedOtherwise { asked: text.to_owned(), found: account_name(&found) }) }
+    if is_asked {
+        Ok(found)
+    } else {
+        Err(Failure::NamedOtherwise { asked: text.to_owned(), found: account_name(&found) })
+    }
 }
 
 /// `name@target`, both labels.
@@ -93,7 +97,10 @@ pub(crate) fn person(connection: &mut Connection, text: &str) -> Outcome<PersonV
 }
 
 pub(crate) fn label(text: &str) -> Outcome<Label> {
-    let unreadable = |why: domain::label::LabelError| Failure::LabelUnreadable { text: text.chars().take(80).collect(), why: why.to_string() };
+    let unreadable = |why: domain::label::LabelError| Failure::LabelUnreadable {
+        text: text.chars().take(80).collect(),
+        why: why.to_string(),
+    };
     text.parse().map_err(unreadable)
 }
 

@@ -37,7 +37,13 @@ impl SystemKeyring {
 
     fn of_file(&self, path: &Path) -> Outcome<SshKeygen> {
         let public = self.public_of(path)?;
-        Ok(SshKeygen { key_file: path.to_owned(), public, attended: self.attended, agent: self.agent.clone(), scratch: None })
+        Ok(SshKeygen {
+            key_file: path.to_owned(),
+            public,
+            attended: self.attended,
+            agent: self.agent.clone(),
+            _scratch: None,
+        })
     }
 
     /// From the file itself if it is a public key, else from the `.pub` beside it, else asked of `ssh-keygen`.
@@ -95,7 +101,13 @@ impl SystemKeyring {
         let scratch = sign::scratch()?;
         let key_file = scratch.path().join("key.pub");
         files::create(&key_file, format!("{key}\n").as_bytes(), Readers::Owner)?;
-        Ok(SshKeygen { key_file, public: key.clone(), attended: self.attended, agent: self.agent.clone(), scratch: Some(scratch) })
+        Ok(SshKeygen {
+            key_file,
+            public: key.clone(),
+            attended: self.attended,
+            agent: self.agent.clone(),
+            _scratch: Some(scratch),
+        })
     }
 
     fn of_usual_file(&self) -> Outcome<SshKeygen> {
@@ -103,7 +115,9 @@ impl SystemKeyring {
         match found.as_slice() {
             [] => Err(Failure::KeyMissing),
             [only] => self.of_file(only),
-            several => Err(Failure::KeyAmbiguous { keys: several.iter().map(|path| files::shown(path)).collect::<Vec<_>>().join(", ") }),
+            several => Err(Failure::KeyAmbiguous {
+                keys: several.iter().map(|path| files::shown(path)).collect::<Vec<_>>().join(", "),
+            }),
         }
     }
 
@@ -165,7 +179,10 @@ pub(crate) mod tests {
     /// A new Ed25519 key, made by the system's `ssh-keygen`.
     pub(crate) fn key_file(folder: &Path, name: &str, passphrase: &str) -> (PathBuf, PublicKey) {
         let path = folder.join(name);
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f"]).arg(&path).status();
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f"])
+            .arg(&path)
+            .status();
         assert!(made.unwrap().success());
         let public = read_public(&with_pub(&path)).unwrap();
         (path, public)
@@ -202,7 +219,11 @@ pub(crate) mod tests {
     }
 
     fn keyring(home: &Path, agent: Option<&SystemAgent>) -> SystemKeyring {
-        SystemKeyring { agent: agent.map(|agent| agent.socket.clone()), home: Some(home.to_owned()), attended: Attended::ByNobody }
+        SystemKeyring {
+            agent: agent.map(|agent| agent.socket.clone()),
+            home: Some(home.to_owned()),
+            attended: Attended::ByNobody,
+        }
     }
 
     fn fails(keyring: &SystemKeyring, named: Option<&Path>) -> &'static str {

@@ -117,11 +117,13 @@ fn label(text: &Spanned<String>) -> Result<Label, Wrong> {
 
 fn seconds(text: &Spanned<String>) -> Result<u32, Wrong> {
     let length = times::duration(text.get_ref()).ok().and_then(|length| u32::try_from(length.as_secs()).ok());
-    length.ok_or_else(|| wrong(text, format!("`{}` is not a length of time such as `30m`, `4h` or `2d`", text.get_ref())))
+    length
+        .ok_or_else(|| wrong(text, format!("`{}` is not a length of time such as `30m`, `4h` or `2d`", text.get_ref())))
 }
 
 fn channel(text: &Spanned<String>) -> Result<Channel, Wrong> {
-    read_channel(text.get_ref()).ok_or_else(|| wrong(text, format!("`{}` is neither `shell` nor `exec`", text.get_ref())))
+    read_channel(text.get_ref())
+        .ok_or_else(|| wrong(text, format!("`{}` is neither `shell` nor `exec`", text.get_ref())))
 }
 
 /// A channel by its name.
@@ -280,18 +282,65 @@ class = "database-admin"
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
-        check(|good| good.replace("approvals = 1", "approvals = 0"), &expect!["rules.toml, line 5: rule `db-root` asks for no approval; at least one is needed"]);
-        check(|good| good.replace("approvals = 1", "approvals = 300"), &expect!["rules.toml, line 8: invalid value: integer `300`, expected u8"]);
-        check(|good| good.replace("longest = \"4h\"", "longest = \"4 hours\""), &expect!["rules.toml, line 9: `4 hours` is not a length of time such as `30m`, `4h` or `2d`"]);
-        check(|good| good.replace("longest = \"4h\"", "longest = \"8d\""), &expect!["rules.toml, line 5: rule `db-root` must allow between 1 second and 7 days"]);
-        check(|good| good.replace("root@db1", "root@db2"), &expect!["rules.toml, line 11: there is no account `root@db2`"]);
-        check(|good| good.replace("\"exec\"]\nzone", "\"sftp\"]\nzone"), &expect!["rules.toml, line 19: `sftp` is neither `shell` nor `exec`"]);
-        check(|good| good.replace("class = \"database-admin\"", "class = \"dba\""), &expect!["rules.toml, line 22: `dba` is none of `os-superuser`, `database-admin`, `application-master`, `network-device`, `cloud-admin`"]);
-        check(|good| good.replace("\"everything-in-the-vault\"", "\"db-root\""), &expect!["rules.toml, line 14: rule `db-root` stands twice"]);
-        check(|good| good.replace("accounts = [\"root@db1\"]", ""), &expect!["rules.toml, line 5: rule `db-root` selects nothing; name accounts, a zone, a tier or a class"]);
-        check(|good| good.replace("requesters = \"operators\"\napprovers = \"owners\"", "requesters = \"Operators\"\napprovers = \"owners\""), &expect!["rules.toml, line 6: label `Operators` has `O` at character 1; allowed are a-z, 0-9 and, after the first, `.` `_` `-`"]);
-        check(|good| good.replace("tier = 0", "teir = 0"), &expect!["rules.toml, line 21: unknown field `teir`, expected one of `name`, `requesters`, `approvers`, `approvals`, `longest`, `channels`, `accounts`, `zone`, `tier`, `class`"]);
+        check(
+            |good| good.replace("approvals = 1", "approvals = 0"),
+            &expect!["rules.toml, line 5: rule `db-root` asks for no approval; at least one is needed"],
+        );
+        check(
+            |good| good.replace("approvals = 1", "approvals = 300"),
+            &expect!["rules.toml, line 8: invalid value: integer `300`, expected u8"],
+        );
+        check(
+            |good| good.replace("longest = \"4h\"", "longest = \"4 hours\""),
+            &expect!["rules.toml, line 9: `4 hours` is not a length of time such as `30m`, `4h` or `2d`"],
+        );
+        check(
+            |good| good.replace("longest = \"4h\"", "longest = \"8d\""),
+            &expect!["rules.toml, line 5: rule `db-root` must allow between 1 second and 7 days"],
+        );
+        check(
+            |good| good.replace("root@db1", "root@db2"),
+            &expect!["rules.toml, line 11: there is no account `root@db2`"],
+        );
+        check(
+            |good| good.replace("\"exec\"]\nzone", "\"sftp\"]\nzone"),
+            &expect!["rules.toml, line 19: `sftp` is neither `shell` nor `exec`"],
+        );
+        check(
+            |good| good.replace("class = \"database-admin\"", "class = \"dba\""),
+            &expect![
+                "rules.toml, line 22: `dba` is none of `os-superuser`, `database-admin`, `application-master`, `network-device`, `cloud-admin`"
+            ],
+        );
+        check(
+            |good| good.replace("\"everything-in-the-vault\"", "\"db-root\""),
+            &expect!["rules.toml, line 14: rule `db-root` stands twice"],
+        );
+        check(
+            |good| good.replace("accounts = [\"root@db1\"]", ""),
+            &expect!["rules.toml, line 5: rule `db-root` selects nothing; name accounts, a zone, a tier or a class"],
+        );
+        check(
+            |good| {
+                good.replace(
+                    "requesters = \"operators\"\napprovers = \"owners\"",
+                    "requesters = \"Operators\"\napprovers = \"owners\"",
+                )
+            },
+            &expect![
+                "rules.toml, line 6: label `Operators` has `O` at character 1; allowed are a-z, 0-9 and, after the first, `.` `_` `-`"
+            ],
+        );
+        check(
+            |good| good.replace("tier = 0", "teir = 0"),
+            &expect![
+                "rules.toml, line 21: unknown field `teir`, expected one of `name`, `requesters`, `approvers`, `approvals`, `longest`, `channels`, `accounts`, `zone`, `tier`, `class`"
+            ],
+        );
         check(|good| good.replace("[[rule]]", "[rule"), &expect!["rules.toml, line 4: unclosed table, expected `]`"]);
-        check(|good| good.replace("24h", "30d"), &expect!["rules.toml, line 2: a pending request may wait at most 7 days after its start"]);
+        check(
+            |good| good.replace("24h", "30d"),
+            &expect!["rules.toml, line 2: a pending request may wait at most 7 days after its start"],
+        );
     }
 }

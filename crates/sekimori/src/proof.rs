@@ -28,7 +28,10 @@ pub(crate) struct CheckedRequest {
 /// `StatementNotWhatIsShown`, `TextMissing`, `TextNotCommitted`, `NamedOtherwise`: nothing of it is to be signed.
 pub(crate) fn request(origin: &OriginName, view: &RequestView) -> Outcome<CheckedRequest> {
     if view.fields.request != view.request {
-        return Err(Failure::NamedOtherwise { asked: view.request.to_string(), found: view.fields.request.to_string() });
+        return Err(Failure::NamedOtherwise {
+            asked: view.request.to_string(),
+            found: view.fields.request.to_string(),
+        });
     }
     let bytes = statement::bytes(origin, &view.fields, view.nonce, view.expires);
     let statement = same_statement(&bytes, view.statement)?;
@@ -52,7 +55,8 @@ pub(crate) fn motion(
     view: &MotionView,
     owner_of: impl Fn(&PersonaId) -> Option<PersonId>,
 ) -> Outcome<CheckedMotion> {
-    let (asked, found) = (format!("{} {:?}", view.motion, view.act), format!("{} {:?}", view.fields.motion, view.fields.act));
+    let (asked, found) =
+        (format!("{} {:?}", view.motion, view.act), format!("{} {:?}", view.fields.motion, view.fields.act));
     if asked != found {
         return Err(Failure::NamedOtherwise { asked: view.motion.to_string(), found: view.fields.motion.to_string() });
     }
@@ -94,7 +98,9 @@ pub(crate) fn opened<T: Text>(committed: &Committed<T>, openings: &[Opening]) ->
     if of_kind.peek().is_none() {
         return Err(Failure::TextMissing { kind: T::KIND.into() });
     }
-    let fits = |opening: &&Opening| envelope::opens(committed.hash().as_bytes(), T::KIND, &opening.salt, opening.value.as_bytes());
+    let fits = |opening: &&Opening| {
+        envelope::opens(committed.hash().as_bytes(), T::KIND, &opening.salt, opening.value.as_bytes())
+    };
     let found = of_kind.find(fits).ok_or_else(|| Failure::TextNotCommitted { kind: T::KIND.into() })?;
     Ok(found.value.clone())
 }
@@ -102,7 +108,8 @@ pub(crate) fn opened<T: Text>(committed: &Committed<T>, openings: &[Opening]) ->
 /// Whoever gets a key by this act has shown that they hold it.
 fn held(origin: &OriginName, act: &Act, owner_of: impl Fn(&PersonaId) -> Option<PersonId>) -> Outcome<()> {
     match act {
-        Act::PersonAdd { person, persona, key, possession, .. } | Act::PersonaAdd { person, persona, key, possession, .. } => {
+        Act::PersonAdd { person, persona, key, possession, .. }
+        | Act::PersonaAdd { person, persona, key, possession, .. } => {
             self::possession(origin, *person, *persona, key, possession)
         }
         Act::KeyEnrol { persona, key, possession } => {
@@ -131,7 +138,10 @@ pub(crate) fn possession(
     let fields = PossessionFields { person, persona, key: key.clone() };
     let bytes = statement::possession_of(origin, &fields, possession);
     let checked = signatures::check_by(key, statement::namespace::<PossessionFields>(), &bytes, &possession.signature);
-    let fails = |why: signatures::SignatureFault| Failure::PossessionFails { key: key.fingerprint().to_string(), why: why.to_string() };
+    let fails = |why: signatures::SignatureFault| Failure::PossessionFails {
+        key: key.fingerprint().to_string(),
+        why: why.to_string(),
+    };
     checked.map(|_| ()).map_err(fails)
 }
 

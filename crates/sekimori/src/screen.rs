@@ -73,7 +73,11 @@ impl Screen {
         let read = std::io::Read::read_to_string(&mut std::io::Read::take(&mut self.input, limit + 1), &mut text);
         let unreadable = |why: String| Failure::FileUnreadable { path: "-".into(), why };
         read.map_err(|error| unreadable(error.to_string()))?;
-        if text.len() as u64 > limit { Err(Failure::FileTooLong { path: "-".into(), limit: limit.to_string() }) } else { Ok(text) }
+        if text.len() as u64 > limit {
+            Err(Failure::FileTooLong { path: "-".into(), limit: limit.to_string() })
+        } else {
+            Ok(text)
+        }
     }
 
     /// Whether all of the answer was written. A reader that closed its end has seen enough.
@@ -106,7 +110,8 @@ pub(crate) fn harmless(text: &str) -> String {
 }
 
 fn steers(c: char) -> bool {
-    let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let is_invisible =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     (c.is_control() && c != '\n') || is_invisible
 }
 

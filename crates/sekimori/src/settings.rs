@@ -122,8 +122,15 @@ impl Settings {
 }
 
 /// The nearest layer that says where the server is decides; a root says it as well as a socket does.
-fn reach(options: &GlobalArgs, environment: &Environment, file: &File, places: &Places, key: Option<&PathBuf>) -> Outcome<Reach> {
-    let ssh_config = options.ssh_config.clone().or_else(|| environment.ssh_config.clone()).or_else(|| file.ssh_config.clone());
+fn reach(
+    options: &GlobalArgs,
+    environment: &Environment,
+    file: &File,
+    places: &Places,
+    key: Option<&PathBuf>,
+) -> Outcome<Reach> {
+    let ssh_config =
+        options.ssh_config.clone().or_else(|| environment.ssh_config.clone()).or_else(|| file.ssh_config.clone());
     let in_root = |root: &Option<PathBuf>| root.as_ref().map(|_| places.api_socket());
     let layers = [
         (options.socket.clone().or_else(|| in_root(&options.root)), options.gate.clone()),
@@ -190,7 +197,12 @@ mod tests {
         assert_eq!(from_environment.key.as_deref(), Some(Path::new("/env/key")));
         assert_eq!(from_environment.reach, socket("/env/run/api.sock"));
         assert_eq!(from_environment.lang, Lang::Ja, "the file was written for this program, the locale was not");
-        let options = GlobalArgs { key: Some("/my/key".into()), gate: Some("gate:2222".into()), lang: Some(Lang::En), ..GlobalArgs::default() };
+        let options = GlobalArgs {
+            key: Some("/my/key".into()),
+            gate: Some("gate:2222".into()),
+            lang: Some(Lang::En),
+            ..GlobalArgs::default()
+        };
         let mine = settings(options, &environment);
         assert_eq!((mine.key.as_deref(), mine.lang), (Some(Path::new("/my/key")), Lang::En));
         assert!(matches!(mine.reach, Reach::Gate(_)));
@@ -200,13 +212,25 @@ mod tests {
     fn a_file_that_says_two_ways_or_something_unknown_is_refused() {
         for text in ["gate = \"a\"\nsocket = \"b\"\n", "keys = \"x\"\n", "lang = \"fr\"\n", "key = 3\n", "="] {
             let (_home, environment) = environment(text);
-            assert_eq!(Settings::of(GlobalArgs::default(), &environment).unwrap_err().code(), "settings-unreadable", "{text}");
+            assert_eq!(
+                Settings::of(GlobalArgs::default(), &environment).unwrap_err().code(),
+                "settings-unreadable",
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn locales_choose_the_language() {
-        for (locale, lang) in [("ja_JP.UTF-8", Lang::Ja), ("ja", Lang::Ja), ("C", Lang::En), ("POSIX", Lang::En), ("C.UTF-8", Lang::En), ("de_DE", Lang::En), ("jam", Lang::En)] {
+        for (locale, lang) in [
+            ("ja_JP.UTF-8", Lang::Ja),
+            ("ja", Lang::Ja),
+            ("C", Lang::En),
+            ("POSIX", Lang::En),
+            ("C.UTF-8", Lang::En),
+            ("de_DE", Lang::En),
+            ("jam", Lang::En),
+        ] {
             let environment = Environment { language: Some(locale.into()), ..Environment::default() };
             assert_eq!(language(&GlobalArgs::default(), &environment), lang, "{locale}");
         }

@@ -22,7 +22,10 @@ pub(crate) trait StatementSigner {
 pub(crate) fn sign(signer: &dyn StatementSigner, namespace: &str, statement: &[u8]) -> Outcome<Signature> {
     let signature = signer.sign_unchecked(namespace, statement)?;
     let key = signer.public_key();
-    let wrong = |why: signatures::SignatureFault| Failure::SignatureWrong { key: key.fingerprint().to_string(), why: why.to_string() };
+    let wrong = |why: signatures::SignatureFault| Failure::SignatureWrong {
+        key: key.fingerprint().to_string(),
+        why: why.to_string(),
+    };
     signatures::check_by(key, namespace, statement, &signature).map_err(wrong)?;
     Ok(signature)
 }
@@ -46,7 +49,7 @@ pub(crate) struct SshKeygen {
     /// The agent's socket.
     pub(crate) agent: Option<PathBuf>,
     /// Keeps a public key file that was written for an agent's key.
-    pub(crate) scratch: Option<tempfile::TempDir>,
+    pub(crate) _scratch: Option<tempfile::TempDir>,
 }
 
 impl StatementSigner for SshKeygen {
@@ -68,7 +71,11 @@ impl SshKeygen {
     /// The statement is a file, not standard input: the terminal must stay free for passphrase, PIN and touch.
     fn run(&self, namespace: &str, message: &Path) -> Outcome<()> {
         let mut command = Command::new("ssh-keygen");
-        command.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.key_file).arg(message).stdout(Stdio::null());
+        command
+            .args(["-q", "-Y", "sign", "-n", namespace, "-f"])
+            .arg(&self.key_file)
+            .arg(message)
+            .stdout(Stdio::null());
         if let Some(agent) = &self.agent {
             command.env("SSH_AUTH_SOCK", agent);
         }
@@ -88,7 +95,8 @@ impl SshKeygen {
 
 /// A folder that nobody else may look into, gone when dropped.
 pub(crate) fn scratch() -> Outcome<tempfile::TempDir> {
-    let unwritable = |error: std::io::Error| Failure::FileUnwritable { path: "a temporary folder".into(), why: error.to_string() };
+    let unwritable =
+        |error: std::io::Error| Failure::FileUnwritable { path: "a temporary folder".into(), why: error.to_string() };
     tempfile::Builder::new().prefix("sekimori-").tempdir().map_err(unwritable)
 }
 
@@ -118,7 +126,13 @@ mod tests {
     const STATEMENT: &[u8] = b"sekimori-hello/v1\norigin: gate.example\n";
 
     fn keygen(key_file: &Path, public: &PublicKey) -> SshKeygen {
-        SshKeygen { key_file: key_file.to_owned(), public: public.clone(), attended: Attended::ByNobody, agent: None, scratch: None }
+        SshKeygen {
+            key_file: key_file.to_owned(),
+            public: public.clone(),
+            attended: Attended::ByNobody,
+            agent: None,
+            _scratch: None,
+        }
     }
 
     #[test]

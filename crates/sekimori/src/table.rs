@@ -60,7 +60,8 @@ fn shrink(widths: &mut [usize], terminal: usize) {
 }
 
 fn line(cells: &[String], widths: &[usize]) -> String {
-    let fitted: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| padded(&cut(cell, *width), *width)).collect();
+    let fitted: Vec<String> =
+        cells.iter().zip(widths).map(|(cell, width)| padded(&cut(cell, *width), *width)).collect();
     fitted.join(GAP).trim_end().to_owned()
 }
 

@@ -1,11 +1,13 @@
 //! Commands from the first word to the last line, against a real engine and keeper on sockets of their own.
 
 mod founding;
+mod gateway;
 mod help;
 mod ledgers;
 mod lies;
 mod passages;
 mod people;
 mod requests;
+mod sessions;
 mod unreachable;
 mod world;

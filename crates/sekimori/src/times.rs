@@ -39,7 +39,8 @@ impl WindowArgs {
             (None, Some(length)) => from.plus(duration(length)?),
             (None, None) => return Err(Failure::WindowMissing),
         };
-        let not_after = |_| Failure::EndNotAfterStart { from: moment(from, &here.zone), until: moment(until, &here.zone) };
+        let not_after =
+            |_| Failure::EndNotAfterStart { from: moment(from, &here.zone), until: moment(until, &here.zone) };
         let window = Window::new(from, until).map_err(not_after)?;
         if until <= here.now { Err(domain::Refusal::WindowInPast { until }.into()) } else { Ok(window) }
     }
@@ -64,7 +65,8 @@ pub(crate) fn duration(text: &str) -> Outcome<Duration> {
     let mut rest = text;
     let mut units = [('d', 86_400_u64), ('h', 3_600), ('m', 60), ('s', 1)].into_iter();
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|at| (1..=9).contains(at)).ok_or_else(unreadable)?;
+        let digits =
+            rest.find(|c: char| !c.is_ascii_digit()).filter(|at| (1..=9).contains(at)).ok_or_else(unreadable)?;
         let (number, tail) = rest.split_at(digits);
         let unit = tail.chars().next().ok_or_else(unreadable)?;
         let (_, scale) = units.find(|(name, _)| *name == unit).ok_or_else(unreadable)?;
@@ -117,7 +119,10 @@ fn is_time_of_day(text: &str) -> bool {
 
 fn today_at(text: &str, here: &Here) -> Outcome<Timestamp> {
     let unreadable = |why: jiff::Error| Failure::TimeUnreadable { text: text.to_owned(), why: why.to_string() };
-    let time = civil::Time::strptime("%H:%M", text).map_err(unreadable)?;
+    let number = |part: &str| part.parse().unwrap_or(i8::MAX);
+    let (hour, minute) =
+        text.split_once(':').map_or((i8::MAX, i8::MAX), |(hour, minute)| (number(hour), number(minute)));
+    let time = civil::Time::new(hour, minute, 0, 0).map_err(unreadable)?;
     let now = jiff::Timestamp::from_microsecond(here.now.micros()).map_err(unreadable)?;
     let date = now.to_zoned(here.zone.clone()).date();
     let at = here.zone.to_ambiguous_timestamp(date.to_datetime(time)).unambiguous();
@@ -136,12 +141,14 @@ fn rfc3339(text: &str) -> Outcome<Timestamp> {
 /// Says how the time would be written with the offset of this machine.
 fn without_zone(text: &str, local: civil::DateTime, here: &Here) -> Failure {
     let zoned = here.zone.to_ambiguous_zoned(local).compatible();
-    let suggestion = zoned.map_or_else(|_| format!("{local}Z"), |zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string());
+    let suggestion =
+        zoned.map_or_else(|_| format!("{local}Z"), |zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string());
     Failure::TimeWithoutZone { text: text.chars().take(64).collect(), suggestion }
 }
 
 fn from_jiff(text: &str, at: jiff::Timestamp) -> Outcome<Timestamp> {
-    let out_of_range = |why: domain::time::TimeError| Failure::TimeUnreadable { text: text.to_owned(), why: why.to_string() };
+    let out_of_range =
+        |why: domain::time::TimeError| Failure::TimeUnreadable { text: text.to_owned(), why: why.to_string() };
     Timestamp::from_micros(at.as_microsecond()).map_err(out_of_range)
 }
 
@@ -185,29 +192,48 @@ mod tests {
     #[test]
     fn instants_are_read_as_typed() {
         let texts = ["now", "10:30", "00:00", "23:59", "2026-11-23T10:00:00Z", "2026-11-23T19:00+09:00"];
-        check_instants(&here(), &texts, &expect![[r#"
+        check_instants(
+            &here(),
+            &texts,
+            &expect![[r#"
             "now" is 2026-11-23T01:20:30Z
             "10:30" is 2026-11-23T01:30:00Z
             "00:00" is 2026-11-22T15:00:00Z
             "23:59" is 2026-11-23T14:59:00Z
             "2026-11-23T10:00:00Z" is 2026-11-23T10:00:00Z
             "2026-11-23T19:00+09:00" is 2026-11-23T10:00:00Z
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn what_is_no_instant_is_named() {
         let texts = [
-            "", "tomorrow", "2099-13-20T00:00:00Z", "2026-02-30T00:00:00Z", "25:00", "10:60", "9:30", "2026-11-23 10:00", "2026-11-23T10:00",
-            "2026-11-23", "1999-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "1763860000", "１０:３０",
+            "",
+            "tomorrow",
+            "2099-13-20T00:00:00Z",
+            "2026-02-30T00:00:00Z",
+            "25:00",
+            "10:60",
+            "9:30",
+            "2026-11-23 10:00",
+            "2026-11-23T10:00",
+            "2026-11-23",
+            "1999-12-31T23:59:59Z",
+            "2200-01-01T00:00:00Z",
+            "1763860000",
+            "１０:３０",
         ];
-        check_instants(&here(), &texts, &expect![[r#"
+        check_instants(
+            &here(),
+            &texts,
+            &expect![[r#"
             "" is refused: time-unreadable: `` is not a time: expected four digit year (or leading sign for six digit year), but found end of input; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "tomorrow" is refused: time-unreadable: `tomorrow` is not a time: failed to parse four digit integer as year: invalid digit, expected 0-9 but got t; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "2099-13-20T00:00:00Z" is refused: time-unreadable: `2099-13-20T00:00:00Z` is not a time: failed to parse two digit integer as month: parameter 'month' is not in the required range of 1..=12; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "2026-02-30T00:00:00Z" is refused: time-unreadable: `2026-02-30T00:00:00Z` is not a time: parsed date is not valid: parameter 'day' for `2026-02` is invalid, must be in range `1..=28`; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
-            "25:00" is refused: time-unreadable: `25:00` is not a time: strptime parsing failed: %H failed: failed to parse hour number: parameter 'hour' is not in the required range of 0..=23; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
-            "10:60" is refused: time-unreadable: `10:60` is not a time: strptime parsing failed: %M failed: failed to parse minute number: parameter 'minute' is not in the required range of 0..=59; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "25:00" is refused: time-unreadable: `25:00` is not a time: parameter 'hour' is not in the required range of 0..=23; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
+            "10:60" is refused: time-unreadable: `10:60` is not a time: parameter 'minute' is not in the required range of 0..=59; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "9:30" is refused: time-unreadable: `9:30` is not a time: failed to parse four digit integer as year: invalid digit, expected 0-9 but got :; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "2026-11-23 10:00" is refused: time-without-zone: `2026-11-23 10:00` has no time zone, so it could mean many moments; write 2026-11-23T10:00:00+09:00
             "2026-11-23T10:00" is refused: time-without-zone: `2026-11-23T10:00` has no time zone, so it could mean many moments; write 2026-11-23T10:00:00+09:00
@@ -216,24 +242,47 @@ mod tests {
             "2200-01-01T00:00:00Z" is refused: time-unreadable: `2200-01-01T00:00:00Z` is not a time: time is outside the years 2000 to 2199; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "1763860000" is refused: time-unreadable: `1763860000` is not a time: failed to parse two digit integer as month: parameter 'month' is not in the required range of 1..=12; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
             "１０:３０" is refused: time-unreadable: `１０:３０` is not a time: failed to parse four digit integer as year: invalid digit, expected 0-9 but got \xEF; write 2026-11-23T10:00+09:00, or 10:00 for today, or `now`
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn an_hour_that_is_not_or_that_is_twice_is_named() {
-        check_instants(&new_york(), &["01:30", "02:30", "03:30"], &expect![[r#"
+        check_instants(
+            &new_york(),
+            &["01:30", "02:30", "03:30"],
+            &expect![[r#"
             "01:30" is 2026-03-08T06:30:00Z
             "02:30" is refused: time-not-once: 2026-03-08 02:30 is not exactly one moment in EST: the clocks are put forward or back then; write it with its offset, such as 2026-03-08T02:30-05:00
             "03:30" is 2026-03-08T07:30:00Z
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn durations_are_read_largest_first() {
-        for (text, seconds) in [("90s", 90), ("30m", 1_800), ("1h30m", 5_400), ("2d", 172_800), ("1d1s", 86_401), ("0h5m", 300)] {
+        for (text, seconds) in
+            [("90s", 90), ("30m", 1_800), ("1h30m", 5_400), ("2d", 172_800), ("1d1s", 86_401), ("0h5m", 300)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "0s", "30", "m", "30 m", "1h1h", "30m1h", "-5m", "1.5h", "5min", "５m", "99999999999h", "400d", "1h30", "h1"] {
+        for text in [
+            "",
+            "0s",
+            "30",
+            "m",
+            "30 m",
+            "1h1h",
+            "30m1h",
+            "-5m",
+            "1.5h",
+            "5min",
+            "５m",
+            "99999999999h",
+            "400d",
+            "1h30",
+            "h1",
+        ] {
             assert_eq!(duration(text), Err(Failure::DurationUnreadable { text: text.into() }), "{text}");
         }
     }
@@ -241,10 +290,14 @@ mod tests {
     #[test]
     fn a_window_needs_an_end_after_its_start_and_after_now() {
         let read = |from: Option<&str>, until: Option<&str>, length: Option<&str>| {
-            WindowArgs { from: from.map(Into::into), until: until.map(Into::into), length: length.map(Into::into) }.window(&here())
+            WindowArgs { from: from.map(Into::into), until: until.map(Into::into), length: length.map(Into::into) }
+                .window(&here())
         };
         let hour = read(None, None, Some("1h")).unwrap();
-        assert_eq!((hour.from().to_string(), hour.length()), ("2026-11-23T01:20:30Z".to_owned(), Duration::from_secs(3_600)));
+        assert_eq!(
+            (hour.from().to_string(), hour.length()),
+            ("2026-11-23T01:20:30Z".to_owned(), Duration::from_secs(3_600))
+        );
         let later = read(Some("11:00"), Some("12:30"), None).unwrap();
         assert_eq!(later.length(), Duration::from_secs(5_400));
         assert_eq!(read(None, None, None), Err(Failure::WindowMissing));

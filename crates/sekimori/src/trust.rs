@@ -30,7 +30,8 @@ impl TrustDir {
 
     /// Writes a new directory that trusts this founding; gives the paths of its files.
     pub(crate) fn write(dir: &Path, founding: &Founding) -> Outcome<[PathBuf; 2]> {
-        let unwritable = |error: std::io::Error| Failure::FileUnwritable { path: files::shown(dir), why: error.to_string() };
+        let unwritable =
+            |error: std::io::Error| Failure::FileUnwritable { path: files::shown(dir), why: error.to_string() };
         std::fs::create_dir_all(dir).map_err(unwritable)?;
         let log = tegata::log_verifier(founding).map_err(|error| Failure::FoundingFails { why: error.to_string() })?;
         let (founders, policy) = (dir.join(FOUNDERS), dir.join(LOG_POLICY));
@@ -47,7 +48,8 @@ fn read_founders(path: &Path) -> Outcome<BTreeSet<Fingerprint>> {
     let mut founders = BTreeSet::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let word = line.split_whitespace().next().unwrap_or_default();
-        let fingerprint = word.parse().map_err(|_| unreadable(path, format!("`{word}` is not a fingerprint `SHA256:…`")))?;
+        let fingerprint =
+            word.parse().map_err(|_| unreadable(path, format!("`{word}` is not a fingerprint `SHA256:…`")))?;
         founders.insert(fingerprint);
     }
     if founders.is_empty() { Err(unreadable(path, "it names no founder".into())) } else { Ok(founders) }

@@ -18,7 +18,7 @@ const OWNER_ONLY_FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// Makes the directory and what is in it, and locks it. Returns its absolute path, and the lock.
-pub(crate) fn prepare(dir: &Path) -> Result<(PathBuf, File)> {
+pub(crate) fn prepare(dir: &Path) -> Result<(PathBuf, Lock)> {
     make_dir(dir)?;
     let dir = dir.canonicalize().map_err(at(dir))?;
     let lock = lock(&dir)?;
@@ -27,14 +27,25 @@ pub(crate) fn prepare(dir: &Path) -> Result<(PathBuf, File)> {
     Ok((dir, lock))
 }
 
-/// Held for as long as the file is open; given back by the kernel however the process ends.
-fn lock(dir: &Path) -> Result<File> {
+/// The right to write. Given back when this is dropped, and by the kernel however the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+/// Closing the file is not enough: a child that another thread is just starting has it open, too, until it runs.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If it fails, the lock goes when the file is closed everywhere.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+fn lock(dir: &Path) -> Result<Lock> {
     let path = dir.join(LOCK);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY_FILE);
     let file = options.open(&path).map_err(at(&path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(Errno::WOULDBLOCK) => Err(StoreError::InUse { dir: dir.to_path_buf() }),
         Err(error) => Err(at(&path)(error.into())),
     }

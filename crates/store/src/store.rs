@@ -1,12 +1,12 @@
 //! The writer's side: opening, the head, and the one way in which anything becomes durable.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use ledger::{Frontier, Hash};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
+use crate::directory::Lock;
 use crate::nodes::StoredNodes;
 use crate::sql::{damaged, from_sql, to_sql};
 use crate::subjects::{Recent, SharedRecent};
@@ -65,7 +65,8 @@ pub struct Store {
     usable: Usable,
     reader: Reader,
     dir: PathBuf,
-    _lock: File,
+    /// Last, so that it is held until the database is closed.
+    _lock: Lock,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use testkit::installation::At;
 use testkit::{Installation, Person, SshClient, Target, Trouble};
@@ -16,6 +16,7 @@ use crate::{Stop, terminal};
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) places: Places,
+    pub(super) binary: PathBuf,
     pub(super) held: Held,
     /// `root@db1`
     pub(super) account: String,
@@ -78,7 +79,16 @@ fn people(places: &Places, held: Held, gate: &Installation, by: (&Person, &Perso
     gate.add_person(by, "system-owner", &["system-owners"])?;
     gate.add_person(by, "auditor", &["auditors"])?;
     let account = format!("{}@db1", held.login);
-    Ok(Stage { places: places.clone(), held, account, researcher, researcher_admin, researcher_other, sock_puppet })
+    Ok(Stage {
+        places: places.clone(),
+        binary: gate.binary().to_owned(),
+        held,
+        account,
+        researcher,
+        researcher_admin,
+        researcher_other,
+        sock_puppet,
+    })
 }
 
 /// `as ROLE sekimori …` and `as ROLE ssh root@db1@gate`, for the tour and for whoever goes on.

@@ -1,13 +1,13 @@
 //! The guided tour: what is refused, how a grant comes about, a recorded session, its end, and the proof.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use testkit::installation::field;
 use testkit::process::{Tame, found, now, pause};
-use testkit::{Person, Target, Trouble};
+use testkit::{Installation, Person, Target, Trouble};
 
 use super::holder;
 use super::places::Places;
@@ -197,34 +197,50 @@ impl Tour<'_> {
     }
 
     fn changed_byte(&self) -> Result<(), Stop> {
-        self.talk.step(9, "One byte changed, in a copy of the permit and in a copy of one ledger entry with its proof: both are found", "1バイトだけ変える: 手形の写しでも、台帳項目の写しでも、見つかる");
-        let damaged = self.damaged(&self.tegata(), "\"purpose\"")?;
-        self.sekimori_as("auditor", &["verify", &damaged], Expect::Fails)?;
-        let proof = self.stage.places.join("files/entry.proof").to_string_lossy().into_owned();
-        self.sekimori_as("auditor", &["ledger", "proof", "0", "--out", &proof], Expect::Passes)?;
-        self.sekimori_as("auditor", &["verify", &proof], Expect::Passes)?;
-        let damaged = self.damaged(&proof, "index")?;
-        self.sekimori_as("auditor", &["verify", &damaged], Expect::Fails).map(drop)
+        self.talk.step(
+            9,
+            "One byte changed, in a copy of the permit and in a copy of the ledger: both are found",
+            "1バイトだけ変える: 手形の写しでも、台帳の写しでも、見つかる",
+        );
+        let permit = PathBuf::from(self.tegata());
+        let copy = permit.with_extension("changed");
+        std::fs::copy(&permit, &copy).map_err(Trouble::at("a copy of the permit"))?;
+        self.change(&copy, "\"entries\"")?;
+        self.sekimori_as("auditor", &["verify", &copy.to_string_lossy()], Expect::Fails)?;
+        self.changed_ledger()
+    }
+
+    /// A copy of the whole installation, in which the founding was made a moment earlier or later.
+    fn changed_ledger(&self) -> Result<(), Stop> {
+        let root = self.stage.places.join("copy");
+        let mut copy = Installation::new(&self.stage.binary, &root, "")?;
+        std::fs::remove_dir_all(root.join("var")).map_err(Trouble::at("the copy"))?;
+        testkit::process::run(Command::new("cp").arg("-a").arg(self.stage.places.join("var")).arg(root.join("var")))?;
+        // Started and stopped once, so that what waits in the database's journal stands in its file.
+        copy.start()?;
+        copy.stop()?;
+        self.change(&root.join("var/ledger/ledger.db"), "\"created\":")?;
+        println!("$ sekimori --root {} engine", root.display());
+        self.finish(&mut copy.command(&["engine"]), Expect::Fails).map(drop)
     }
 
     fn tegata(&self) -> String {
         self.stage.places.join("files/tegata").to_string_lossy().into_owned()
     }
 
-    /// A copy in which one byte, some way after a mark, is another.
-    fn damaged(&self, path: &str, mark: &str) -> Result<String, Stop> {
-        let mut bytes = std::fs::read(path).map_err(Trouble::at(path))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let at = text.find(mark).unwrap_or(text.len() / 2) + mark.len() + 8;
-        let at = (at..bytes.len())
+    /// One letter or digit, some way after the mark, becomes another.
+    fn change(&self, path: &Path, mark: &str) -> Result<(), Stop> {
+        let mut bytes = std::fs::read(path).map_err(Trouble::at(path.display()))?;
+        let marked = bytes.windows(mark.len()).position(|part| part == mark.as_bytes());
+        let from = marked.ok_or_else(|| Trouble(format!("`{}` has no {mark}", path.display())))? + mark.len() + 8;
+        let at = (from..bytes.len())
             .find(|at| bytes[*at].is_ascii_alphanumeric())
-            .ok_or_else(|| Trouble(format!("`{path}` is too short")))?;
+            .ok_or_else(|| Trouble(format!("`{}` is too short", path.display())))?;
         let before = bytes[at];
         bytes[at] = if before == b'7' { b'8' } else { b'7' };
-        let copy = format!("{path}.changed");
-        std::fs::write(&copy, &bytes).map_err(Trouble::at(&copy))?;
+        std::fs::write(path, &bytes).map_err(Trouble::at(path.display()))?;
         println!("   {} {at}: `{}` → `{}`", self.talk.say("byte", "バイト"), char::from(before), char::from(bytes[at]));
-        Ok(copy)
+        Ok(())
     }
 
     fn request(&self, length: &str) -> Result<String, Stop> {

@@ -144,10 +144,15 @@ fn another_person(state: &State, request: &Request, approver: &PersonId) -> Resu
 /// A grant follows when every stage has its approvals, counted afresh: by natural persons who still stand and still belong to the group.
 pub(super) fn check_made(state: &State, made: &GrantMade, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
     own(actor)?;
+    let request = state.passage.requests.get(&made.request).ok_or(Refusal::RequestUnknown { request: made.request })?;
+    may_be_granted(state, made, request, at)
+}
+
+/// As `request` stands, its last approval included, though the state may not hold that yet.
+pub(super) fn may_be_granted(state: &State, made: &GrantMade, request: &Request, at: Timestamp) -> Result<(), Refusal> {
     if state.passage.grants.contains_key(&made.grant) {
         return Err(Refusal::GrantExists { grant: made.grant });
     }
-    let request = state.passage.requests.get(&made.request).ok_or(Refusal::RequestUnknown { request: made.request })?;
     if at >= request.dies {
         return Err(Refusal::RequestDead { request: made.request });
     }

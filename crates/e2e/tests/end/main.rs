@@ -1,4 +1,5 @@
 //! The end is the end: with engine up, killed or stopped, and whatever happens to front.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::process::Command;
 use std::thread::JoinHandle;
@@ -66,7 +67,11 @@ fn the_session_ends_with_the_grant_when_engine_is_stopped_and_nothing_new_opens(
     let id = wait_until_live(&world);
     world.gate.signal(Process::Engine, Signal::Stop).unwrap();
     let refused = world.exec(&world.operator, "echo in");
-    assert!(!refused.status.success() && refused.stdout.is_empty(), "a front whose engine is silent opens nothing: {}", text(&refused.stdout));
+    assert!(
+        !refused.status.success() && refused.stdout.is_empty(),
+        "a front whose engine is silent opens nothing: {}",
+        text(&refused.stdout)
+    );
     ended_with_the_grant(began, session);
     world.gate.signal(Process::Engine, Signal::Continue).unwrap();
     until("the end is handed over", || says(&world, &id, "grant_over")).unwrap();
@@ -79,6 +84,8 @@ fn a_stopped_front_is_ended_at_the_grants_end() {
     let began = now();
     let session = long_session(&world);
     let id = wait_until_live(&world);
+    let noted = world.gate.root().join("run/front.ends");
+    until("front to note the end", || std::fs::read_to_string(&noted).is_ok_and(|text| !text.is_empty())).unwrap();
     world.gate.signal(Process::Front, Signal::Stop).unwrap();
     let (output, ended) = session.join().unwrap();
     assert!(!output.status.success());
@@ -102,7 +109,10 @@ fn a_killed_front_takes_its_sessions_along_and_the_ledger_says_so() {
 fn a_killed_engine_loses_nothing_that_it_acknowledged() {
     let world = World::new();
     for round in 0..5 {
-        let request = world.gate.request(&world.operator, &world.account(), "10m", &format!("restore table {round} of the shop")).unwrap();
+        let request = world
+            .gate
+            .request(&world.operator, &world.account(), "10m", &format!("restore table {round} of the shop"))
+            .unwrap();
         world.gate.signal(Process::Engine, Signal::Kill).unwrap();
         until("the request stands after the restart", || says(&world, &request, "request.filed")).unwrap();
         let said = world.gate.json(&world.owner.key, &["request", "show", &request]).unwrap();

@@ -51,7 +51,8 @@ fn literals(folder: &Path, beginnings: &[&str]) -> BTreeSet<String> {
             found.extend(literals(&path, beginnings));
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
             let source = std::fs::read_to_string(&path).unwrap();
-            let words = source.split('"').filter(|word| is_key(word) && beginnings.iter().any(|start| word.starts_with(start)));
+            let words =
+                source.split('"').filter(|word| is_key(word) && beginnings.iter().any(|start| word.starts_with(start)));
             found.extend(words.map(str::to_owned));
         }
     }
@@ -59,7 +60,18 @@ fn literals(folder: &Path, beginnings: &[&str]) -> BTreeSet<String> {
 }
 
 const BEGINNINGS: &[&str] = &[
-    "say-", "label-", "column-", "word-", "act-", "deed-", "span-", "missing-", "fault-", "servers-word-", "notice-", "doctor-",
+    "say-",
+    "label-",
+    "column-",
+    "word-",
+    "act-",
+    "deed-",
+    "span-",
+    "missing-",
+    "fault-",
+    "servers-word-",
+    "notice-",
+    "doctor-",
 ];
 
 #[test]
@@ -86,7 +98,10 @@ fn every_failure_has_a_sentence_and_a_hint_of_values_that_it_gives() {
     for (code, arguments, _) in FAILURES {
         for key in [format!("failure-{code}"), format!("failure-{code}.hint")] {
             let named = found.get(&key).unwrap_or_else(|| panic!("{key} is missing"));
-            assert!(named.iter().all(|name| arguments.contains(&name.as_str())), "{key} names a value that is not given");
+            assert!(
+                named.iter().all(|name| arguments.contains(&name.as_str())),
+                "{key} names a value that is not given"
+            );
         }
     }
     let failures = found.keys().filter(|key| key.starts_with("failure-") && !key.ends_with(".hint")).count();
@@ -143,7 +158,11 @@ fn a_sentence_names_only_values_that_its_refusal_gives() {
     let source = include_str!("../../../domain/src/refusal.rs");
     let found = keys(Lang::En);
     for line in source.lines().filter(|line| line.contains("\" ;") || line.trim_end().ends_with("\";")) {
-        let Some((declared, code)) = line.split_once(" = \"").map(|(left, right)| (left, right.trim_end_matches("\";"))) else { continue };
+        let Some((declared, code)) =
+            line.split_once(" = \"").map(|(left, right)| (left, right.trim_end_matches("\";")))
+        else {
+            continue;
+        };
         let Some(named) = found.get(&format!("refusal-{code}")) else { continue };
         let hinted = found.get(&format!("refusal-{code}.hint")).unwrap();
         for name in named.union(hinted) {
@@ -160,7 +179,8 @@ fn sentences_read_well() {
     };
     let long = Refusal::WindowTooLong { longest_s: 5_400 };
     let faulty = Refusal::PolicyFaulty { fault: PolicyFault::Twice { rule: "db".parse().unwrap() } };
-    let all: String = [Lang::En, Lang::Ja].into_iter().flat_map(|lang| [said(&long, lang), said(&faulty, lang)]).collect();
+    let all: String =
+        [Lang::En, Lang::Ja].into_iter().flat_map(|lang| [said(&long, lang), said(&faulty, lang)]).collect();
     expect![[r#"
         the time asked for is too long; the rules allow at most 1 h 30 min
         ask for less, and again when it is needed
@@ -170,7 +190,8 @@ fn sentences_read_well() {
         短い時間で申請し、必要ならまた申請してください
         この規則は使えません: 規則 `db` が二度書かれています
         ファイルを直して、もう一度設定してください
-    "#]].assert_eq(&all);
+    "#]]
+    .assert_eq(&all);
 }
 
 #[test]

@@ -8,15 +8,20 @@ use crate::exit::Exit;
 fn the_help_is_as_documented() {
     let world = World::empty();
     let nouns = [
-        "", "init", "person", "persona", "key", "group", "target", "account", "rule", "motion", "request", "grant", "session", "ledger",
-        "verify", "doctor", "clock", "recover", "whoami", "wait",
+        "", "init", "person", "persona", "key", "group", "target", "account", "rule", "motion", "request", "grant",
+        "session", "ledger", "verify", "doctor", "clock", "recover", "whoami", "wait",
     ];
     let mut all = String::new();
     for noun in nouns {
         let words: Vec<&str> = [noun, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let told = world.run("nobody", &words);
         assert_eq!(told.exit, Exit::Done, "{noun}");
-        let help: String = told.out.lines().take_while(|line| !line.starts_with("Everywhere:") || noun.is_empty()).map(|line| format!("{}\n", line.trim_end())).collect();
+        let help: String = told
+            .out
+            .lines()
+            .take_while(|line| !line.starts_with("Everywhere:") || noun.is_empty())
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect();
         all += &format!("$ sekimori {}\n{help}\n", words.join(" "));
     }
     expect_file!["golden/help.txt"].assert_eq(&all);

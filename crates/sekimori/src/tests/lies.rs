@@ -35,7 +35,12 @@ fn check_request(change: impl Fn(&mut channel::api::RequestView) + Send + 'stati
     for verb in [vec!["request", "approve", &request], vec!["request", "refuse", &request, "--reason", "no"]] {
         let words: Vec<&str> = ["--json", "--socket", &liar].into_iter().chain(verb).collect();
         let told = world.run("commander", &words);
-        assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::ProofFails, Some(code)), "{}", told.all());
+        assert_eq!(
+            (told.exit, told.json()["error"]["code"].as_str()),
+            (Exit::ProofFails, Some(code)),
+            "{}",
+            told.all()
+        );
     }
     let still: Vec<_> = world.run("commander", &["request", "list", "--json"]).json().as_array().unwrap().clone();
     assert_eq!(still.len(), 1, "the request still waits");
@@ -67,7 +72,10 @@ fn another_window_or_account_is_found() {
 fn another_hash_to_sign_is_found() {
     check_request(|view| view.statement = Hash::of(b"something else"), "statement-not-what-is-shown");
     check_request(|view| view.nonce = domain::Nonce::from_random([1; 16]), "statement-not-what-is-shown");
-    check_request(|view| view.expires = view.expires.plus(std::time::Duration::from_secs(1)), "statement-not-what-is-shown");
+    check_request(
+        |view| view.expires = view.expires.plus(std::time::Duration::from_secs(1)),
+        "statement-not-what-is-shown",
+    );
 }
 
 /// The liar changes the fields and the hash together: then it is another statement, which the server's own rules refuse.
@@ -80,21 +88,33 @@ fn a_whole_other_request_is_refused_by_the_server() {
             let hash = envelope::commit("purpose", &view.openings[0].salt, value.as_bytes());
             view.openings[0].value = value;
             let fields = RequestFields { purpose: Committed::from_hash(Hash::from_bytes(hash)), ..view.fields.clone() };
-            let bytes = tegata::statement::bytes(&"gate.example/main".parse().unwrap(), &fields, view.nonce, view.expires);
+            let bytes =
+                tegata::statement::bytes(&"gate.example/main".parse().unwrap(), &fields, view.nonce, view.expires);
             view.statement = tegata::statement::hash(&bytes);
             view.fields = fields;
         });
     });
     let told = world.run("commander", &["--json", "--socket", &liar, "request", "approve", &request]);
-    assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::Refused, Some("statement-differs")), "{}", told.all());
+    assert_eq!(
+        (told.exit, told.json()["error"]["code"].as_str()),
+        (Exit::Refused, Some("statement-differs")),
+        "{}",
+        told.all()
+    );
 }
 
 #[test]
 fn another_request_than_the_one_asked_for_is_found() {
     let (world, request) = asked();
-    let liar = world.liar(|answer| requests(answer, |view| view.fields.request = domain::RequestId::from_random([5; 16])));
+    let liar =
+        world.liar(|answer| requests(answer, |view| view.fields.request = domain::RequestId::from_random([5; 16])));
     let told = world.run("commander", &["--json", "--socket", &liar, "request", "approve", &request]);
-    assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::ProofFails, Some("named-otherwise")), "{}", told.all());
+    assert_eq!(
+        (told.exit, told.json()["error"]["code"].as_str()),
+        (Exit::ProofFails, Some("named-otherwise")),
+        "{}",
+        told.all()
+    );
 }
 
 #[test]
@@ -105,20 +125,42 @@ fn another_account_under_the_same_name_is_found() {
             account.name = Some("postgres".into());
         }
     });
-    let words = ["--json", "--socket", &liar, "request", "new", "root@db1", "--for", "1h", "--purpose", "rotate WAL archive, CHG-142"];
+    let words = [
+        "--json",
+        "--socket",
+        &liar,
+        "request",
+        "new",
+        "root@db1",
+        "--for",
+        "1h",
+        "--purpose",
+        "rotate WAL archive, CHG-142",
+    ];
     let told = world.run("researcher", &words);
-    assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::ProofFails, Some("named-otherwise")), "{}", told.all());
+    assert_eq!(
+        (told.exit, told.json()["error"]["code"].as_str()),
+        (Exit::ProofFails, Some("named-otherwise")),
+        "{}",
+        told.all()
+    );
 }
 
 fn check_motion(change: impl Fn(&mut channel::api::MotionView) + Send + 'static, code: &str) {
     let world = World::founded();
     let card = world.path("card");
     world.ok("researcher", &["person", "card", "--name", "the researcher", "--out", &card]);
-    let motion = world.run("commander", &["person", "add", &card, "--json"]).json()["motion"].as_str().unwrap().to_owned();
+    let motion =
+        world.run("commander", &["person", "add", &card, "--json"]).json()["motion"].as_str().unwrap().to_owned();
     let liar = world.liar(move |answer| motions(answer, &change));
     for verb in ["second", "show"] {
         let told = world.run("auditor", &["--json", "--socket", &liar, "motion", verb, &motion]);
-        assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::ProofFails, Some(code)), "{verb}: {}", told.all());
+        assert_eq!(
+            (told.exit, told.json()["error"]["code"].as_str()),
+            (Exit::ProofFails, Some(code)),
+            "{verb}: {}",
+            told.all()
+        );
     }
     world.ok("auditor", &["motion", "second", &motion]);
 }
@@ -129,7 +171,10 @@ fn another_motion_is_found() {
     check_motion(|view| view.statement = Hash::of(b"something else"), "statement-not-what-is-shown");
     check_motion(|view| view.openings[0].value = "somebody else".into(), "text-not-committed");
     check_motion(|view| view.openings.clear(), "text-missing");
-    check_motion(|view| view.act = Act::PersonThaw { person: domain::PersonId::from_random([1; 16]) }, "named-otherwise");
+    check_motion(
+        |view| view.act = Act::PersonThaw { person: domain::PersonId::from_random([1; 16]) },
+        "named-otherwise",
+    );
     check_motion(
         |view| {
             let thaw = Act::PersonThaw { person: domain::PersonId::from_random([1; 16]) };
@@ -149,7 +194,8 @@ fn a_key_that_nobody_showed_to_hold_is_found() {
                 *key = super::world::key_of("thief").public_key().clone();
             }
             view.act = view.fields.act.clone();
-            let bytes = tegata::statement::bytes(&"gate.example/main".parse().unwrap(), &view.fields, view.nonce, view.expires);
+            let bytes =
+                tegata::statement::bytes(&"gate.example/main".parse().unwrap(), &view.fields, view.nonce, view.expires);
             view.statement = tegata::statement::hash(&bytes);
         },
         "possession-fails",

@@ -42,7 +42,10 @@ fn other_host_keys_are_pinned_by_two_persons() {
     assert!(same.json().get("files").is_some(), "the pinned key proposes nothing: {}", same.all());
     world.carry("commander", "auditor", &["target", "enrol", "db1", "--host-key", &host_key]);
     let pinned = key_of("db1-rebuilt").public_key().fingerprint().to_string();
-    assert_eq!(world.run("commander", &["target", "list", "--json"]).json()[0]["host_keys"], serde_json::json!([pinned]));
+    assert_eq!(
+        world.run("commander", &["target", "list", "--json"]).json()[0]["host_keys"],
+        serde_json::json!([pinned])
+    );
     expect![[r#"
         exit 0
         label  target                          address         zone    tier  clock       host keys
@@ -61,7 +64,12 @@ fn a_scan_of_a_port_where_nobody_listens_says_so() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let told = world.run("commander", &["target", "add", "db2", "--address", &address, "--scan", "--json"]);
-    assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::CannotDecide, Some("scan-failed")), "{}", told.all());
+    assert_eq!(
+        (told.exit, told.json()["error"]["code"].as_str()),
+        (Exit::CannotDecide, Some("scan-failed")),
+        "{}",
+        told.all()
+    );
 }
 
 #[test]
@@ -79,7 +87,10 @@ fn malformed_targets_and_accounts_are_named() {
         (vec!["account", "add", "root@db9", "--class", "os-superuser", "--owner", "per_000000000"], Exit::Usage),
         (vec!["account", "add", "root@db1", "--class", "emperor", "--owner", "per_000000000"], Exit::Usage),
         (vec!["session", "kill", "ses_000000000", "--reason", "an incident"], Exit::Usage),
-        (vec!["session", "replay", "ses_00000000000000000000000000", "--purpose", "look into incident INC-7"], Exit::Refused),
+        (
+            vec!["session", "replay", "ses_00000000000000000000000000", "--purpose", "look into incident INC-7"],
+            Exit::Refused,
+        ),
         (vec!["session", "replay", "ses_00000000000000000000000000", "--purpose", "test"], Exit::Refused),
         (vec!["target", "probe", "db9"], Exit::Usage),
         (vec!["clock", "confirm", "now"], Exit::Refused),

@@ -17,7 +17,8 @@ fn a_person_joins_by_a_card_and_two_administrators() {
           persona       psn_53xe6vh7y528yczn4ngm2sya9b
           kind          admin
           key           SHA256:AFnE8nab4WCl4SmOdLSbmiqH3IY9f9yUBAXHgufobFM (ssh-ed25519)
-    "#]].assert_eq(&world.run("researcher", &["person", "card", "--name", "the researcher", "--out", &card]).all());
+    "#]]
+    .assert_eq(&world.run("researcher", &["person", "card", "--name", "the researcher", "--out", &card]).all());
     let filed = world.run("commander", &["person", "add", &card]);
     expect![[r#"
         exit 0
@@ -60,7 +61,8 @@ fn a_person_joins_by_a_card_and_two_administrators() {
           signed with     SHA256:T/2usGfWtU42vzlryJjcJTf9gKJJvoBrrncObGgwKQc (psn_2xxs6xc3zrt2x9j07yj7mgw3ef)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     b70b1a281b0ac6f065c606d0d31492b5805fb560ec4dc7906bbd13c313e07fd0
-    "#]].assert_eq(&world.run("auditor", &["motion", "second", &motion[..14]]).all());
+    "#]]
+    .assert_eq(&world.run("auditor", &["motion", "second", &motion[..14]]).all());
     assert_eq!(world.run("researcher", &["whoami", "--json"]).json()["name"], "the researcher");
 }
 
@@ -88,7 +90,8 @@ fn a_card_that_was_tampered_with_is_not_proposed() {
     let card = world.path("researcher.card");
     world.ok("researcher", &["person", "card", "--name", "the researcher", "--out", &card]);
     let text = std::fs::read_to_string(&card).unwrap();
-    let (real, other) = (key_of("researcher").public_key().to_string(), key_of("somebody-else").public_key().to_string());
+    let (real, other) =
+        (key_of("researcher").public_key().to_string(), key_of("somebody-else").public_key().to_string());
     let (persona, _) = text.split_once("psn_").unwrap().1.split_at(26);
     for (changed, exit) in [
         (text.replace(&real, &other), Exit::ProofFails),
@@ -114,11 +117,21 @@ fn keys_are_added_by_an_older_one_and_retired_for_ever() {
     world.ok("commander", &["key", "add", "/keys/second"]);
     assert_eq!(world.person("second"), world.person("commander"));
     let taken = world.run("auditor", &["key", "add", "/keys/second"]);
-    assert_eq!((taken.exit, taken.err.contains("belongs to one persona for ever")), (Exit::Refused, true), "{}", taken.all());
+    assert_eq!(
+        (taken.exit, taken.err.contains("belongs to one persona for ever")),
+        (Exit::Refused, true),
+        "{}",
+        taken.all()
+    );
     let fingerprint = key_of("second").public_key().fingerprint().to_string();
     world.ok("commander", &["key", "retire", &fingerprint]);
     let retired = world.run("second", &["whoami"]);
-    assert_eq!((retired.exit, retired.err.contains("not enrolled, or was retired")), (Exit::Refused, true), "{}", retired.all());
+    assert_eq!(
+        (retired.exit, retired.err.contains("not enrolled, or was retired")),
+        (Exit::Refused, true),
+        "{}",
+        retired.all()
+    );
     assert_eq!(world.run("commander", &["key", "retire", "SHA256:short"]).exit, Exit::Usage);
     expect![[r#"
         exit 0
@@ -144,7 +157,8 @@ fn a_further_persona_and_a_replacement_key_come_by_cards_too() {
     world.ok("replacement", &["person", "card", "--person", &person, "--persona", persona, "--out", &card]);
     world.carry("commander", "auditor", &["key", "enrol", &card]);
     assert_eq!(world.run("replacement", &["whoami", "--json"]).json()["persona"].as_str(), Some(persona));
-    let asks = world.run("face", &["request", "new", "root@db1", "--for", "1h", "--purpose", "rotate WAL archive, CHG-142"]);
+    let asks =
+        world.run("face", &["request", "new", "root@db1", "--for", "1h", "--purpose", "rotate WAL archive, CHG-142"]);
     assert_eq!((asks.exit, asks.err.contains("is for research")), (Exit::Refused, true), "{}", asks.all());
     let short = world.run("x", &["person", "card", "--person", &person[..12], "--out", &world.path("x")]);
     assert_eq!(short.exit, Exit::Usage, "what is signed is named whole: {}", short.all());
@@ -170,7 +184,8 @@ fn a_frozen_person_is_thawed_by_two_others() {
         per_4sht87qyxk9xrwctvdrv20ztcc  the marshal     active    admin     administrators
         per_6d4sh1akkdetsb5e9ee30cngyc  the commander   active    admin     administrators, owners
         --
-    "#]].assert_eq(&world.run("commander", &["person", "list"]).all());
+    "#]]
+    .assert_eq(&world.run("commander", &["person", "list"]).all());
     expect![[r#"
         exit 0
         group           person
@@ -179,7 +194,8 @@ fn a_frozen_person_is_thawed_by_two_others() {
         administrators  per_6d4sh1akkdetsb5e9ee30cngyc (the commander)
         owners          per_6d4sh1akkdetsb5e9ee30cngyc (the commander)
         --
-    "#]].assert_eq(&world.run("commander", &["group", "list"]).all());
+    "#]]
+    .assert_eq(&world.run("commander", &["group", "list"]).all());
 }
 
 #[test]

@@ -42,8 +42,10 @@ fn one_asks_and_another_agrees() {
           signed with     SHA256:AFnE8nab4WCl4SmOdLSbmiqH3IY9f9yUBAXHgufobFM (psn_53xe6vh7y528yczn4ngm2sya9b)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     b1c0ed4e0ab44a2b9e22ab4008d6b87fa3c8bde0fbf7687224d2b800bee2eada
-    "#]].assert_eq(&world.run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE]).all());
-    let request = world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
+    "#]]
+    .assert_eq(&world.run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE]).all());
+    let request =
+        world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
     expect![[r#"
         exit 0
         request                         account   requested by                                     from                     length  purpose                      you
@@ -67,7 +69,8 @@ fn one_asks_and_another_agrees() {
           needs           at most 4 h; shell, exec; approvals: 1 × owners
           approvals       none
         --
-    "#]].assert_eq(&world.run("commander", &["request", "show", &request]).all());
+    "#]]
+    .assert_eq(&world.run("commander", &["request", "show", &request]).all());
     let agreed = world.run("commander", &["request", "approve", &request[..14], "--reason", "planned work"]);
     expect![[r#"
         exit 0
@@ -90,7 +93,8 @@ fn one_asks_and_another_agrees() {
           signed with     SHA256:F26t2rJGgvsdr7Wt/JiNjzM2mFIHHW1mnsaSFRmbAk4 (psn_6d0jj7ah4rw1pvb89wbwvhy7r4)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     b458a9f15ecdafe5bade7b5359b5d0cbd1fd8ac8175cdcc54053ff7f2cb8eb88
-    "#]].assert_eq(&without(&agreed.all(), "grt_"));
+    "#]]
+    .assert_eq(&without(&agreed.all(), "grt_"));
     expect![[r#"
         exit 0
         grant                           account   person                                           from                     until                    opens now
@@ -102,7 +106,17 @@ fn one_asks_and_another_agrees() {
 #[test]
 fn the_same_in_japanese() {
     let world = World::ready();
-    let words = ["--lang", "ja", "request", "new", "root@db1", "--for", "90m", "--purpose", "WAL アーカイブの入れ替え、CHG-142"];
+    let words = [
+        "--lang",
+        "ja",
+        "request",
+        "new",
+        "root@db1",
+        "--for",
+        "90m",
+        "--purpose",
+        "WAL アーカイブの入れ替え、CHG-142",
+    ];
     expect![[r#"
         exit 0
         台帳項目 17 として記録しました（2026-11-23 10:20:30 JST (2026-11-23T01:20:30Z)）
@@ -123,8 +137,10 @@ fn the_same_in_japanese() {
           署名する鍵      SHA256:AFnE8nab4WCl4SmOdLSbmiqH3IY9f9yUBAXHgufobFM (psn_53xe6vh7y528yczn4ngm2sya9b)
           提出の期限      2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           署名のハッシュ  53fc9a843b897dc72c2dd200ad99d23bee88c7d027b206f4d499c430e4ab31d6
-    "#]].assert_eq(&world.run("researcher", &words).all());
-    let request = world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
+    "#]]
+    .assert_eq(&world.run("researcher", &words).all());
+    let request =
+        world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
     expect![[r#"
         exit 0
         申請
@@ -142,7 +158,8 @@ fn the_same_in_japanese() {
           必要なもの  4時間まで、shell, exec、承認: 1 × owners
           承認        なし
         --
-    "#]].assert_eq(&world.run("commander", &["--lang", "ja", "request", "show", &request]).all());
+    "#]]
+    .assert_eq(&world.run("commander", &["--lang", "ja", "request", "show", &request]).all());
     expect![[r#"
         exit 0
         申請                            アカウント  申請者                                           開始                     長さ       目的                               あなた
@@ -153,7 +170,8 @@ fn the_same_in_japanese() {
     expect![[r#"
          あなた自身の申請です。承認は別の人でなければなりません
         hint: 別の承認者に依頼してください。別のペルソナでも、あなたはあなたです
-    "#]].assert_eq(own.err.rsplit_once("error:").unwrap().1);
+    "#]]
+    .assert_eq(own.err.rsplit_once("error:").unwrap().1);
 }
 
 #[test]
@@ -161,9 +179,19 @@ fn nobody_approves_their_own() {
     let world = World::ready();
     let request = ask(&world);
     let own = world.run("researcher", &["request", "approve", &request, "--json"]);
-    assert_eq!((own.exit, own.json()["error"]["code"].as_str()), (Exit::Refused, Some("approver-is-requester")), "{}", own.all());
+    assert_eq!(
+        (own.exit, own.json()["error"]["code"].as_str()),
+        (Exit::Refused, Some("approver-is-requester")),
+        "{}",
+        own.all()
+    );
     let other = world.run("auditor", &["request", "approve", &request, "--json"]);
-    assert_eq!((other.exit, other.json()["error"]["code"].as_str()), (Exit::Refused, Some("approver-not-eligible")), "{}", other.all());
+    assert_eq!(
+        (other.exit, other.json()["error"]["code"].as_str()),
+        (Exit::Refused, Some("approver-not-eligible")),
+        "{}",
+        other.all()
+    );
     approve(&world, &request);
     let late = world.run("commander", &["request", "approve", &request, "--json"]);
     assert_eq!(late.exit, Exit::Refused, "{}", late.all());
@@ -186,7 +214,8 @@ fn what_says_nothing_is_not_sent() {
         (vec!["--purpose", PURPOSE, "--for", "5h"], "window-too-long", Exit::Refused),
         (vec!["--purpose", PURPOSE, "--from", "2027-11-23T10:00:00Z", "--for", "1h"], "start-too-far", Exit::Refused),
     ] {
-        let all: Vec<&str> = ["request", "new", "root@db1", "--json"].into_iter().chain(words.iter().copied()).collect();
+        let all: Vec<&str> =
+            ["request", "new", "root@db1", "--json"].into_iter().chain(words.iter().copied()).collect();
         let told = world.run("researcher", &all);
         assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (exit, Some(code)), "{words:?}: {}", told.all());
     }
@@ -200,7 +229,8 @@ fn what_says_nothing_is_not_sent() {
         let told = world.run("researcher", &["request", "new", account, "--for", "1h", "--purpose", PURPOSE, "--json"]);
         assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (exit, Some(code)), "{account}: {}", told.all());
     }
-    let told = world.run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE, "--channels", "sftp"]);
+    let told = world
+        .run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE, "--channels", "sftp"]);
     assert_eq!(told.exit, Exit::Usage, "{}", told.all());
     assert_eq!(world.run("commander", &["request", "list", "--json"]).json(), serde_json::json!([]));
 }
@@ -214,10 +244,20 @@ fn a_request_is_refused_withdrawn_or_waited_for() {
     assert_eq!(waited.exit, Exit::Refused, "{}", waited.all());
     let request = ask(&world);
     let waited = world.run("researcher", &["wait", "request", &request, "--limit", "30s", "--json"]);
-    assert_eq!((waited.exit, waited.json()["error"]["code"].as_str()), (Exit::CannotDecide, Some("waited-too-long")), "{}", waited.all());
+    assert_eq!(
+        (waited.exit, waited.json()["error"]["code"].as_str()),
+        (Exit::CannotDecide, Some("waited-too-long")),
+        "{}",
+        waited.all()
+    );
     world.ok("researcher", &["request", "withdraw", &request]);
     let waited = world.run("researcher", &["wait", "request", &request, "--json"]);
-    assert_eq!((waited.exit, waited.json()["error"]["code"].as_str()), (Exit::Refused, Some("request-dead")), "{}", waited.all());
+    assert_eq!(
+        (waited.exit, waited.json()["error"]["code"].as_str()),
+        (Exit::Refused, Some("request-dead")),
+        "{}",
+        waited.all()
+    );
     let request = ask(&world);
     approve(&world, &request);
     assert!(world.ok("researcher", &["wait", "request", &request]).contains("root@db1"));
@@ -229,7 +269,12 @@ fn a_grant_is_given_back_or_taken_away() {
     let grant = approve(&world, &ask(&world));
     world.ok("researcher", &["grant", "return", &grant[..12]]);
     let gone = world.run("commander", &["grant", "revoke", &grant, "--reason", "no longer needed", "--json"]);
-    assert_eq!((gone.exit, gone.json()["error"]["code"].as_str()), (Exit::Refused, Some("grant-returned")), "{}", gone.all());
+    assert_eq!(
+        (gone.exit, gone.json()["error"]["code"].as_str()),
+        (Exit::Refused, Some("grant-returned")),
+        "{}",
+        gone.all()
+    );
     let grant = approve(&world, &ask(&world));
     world.ok("commander", &["grant", "revoke", &grant, "--reason", "an incident, INC-7"]);
     let shown = world.run("researcher", &["grant", "show", &grant]);

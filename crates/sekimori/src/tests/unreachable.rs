@@ -39,7 +39,12 @@ fn a_server_of_another_version_or_role_is_named() {
         let world = World::empty();
         let socket = greets(&world, greeting);
         let told = world.run("commander", &["--socket", &socket, "whoami", "--json"]);
-        assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::Unreachable, Some(code)), "{}", told.all());
+        assert_eq!(
+            (told.exit, told.json()["error"]["code"].as_str()),
+            (Exit::Unreachable, Some(code)),
+            "{}",
+            told.all()
+        );
     }
 }
 
@@ -74,7 +79,12 @@ fn before_the_founding_only_doctor_answers() {
     world.ok("operator", &["init", "draft", &one, &two, "--origin", "gate.example/main", "--out", &draft, "--json"]);
     world.serve();
     let told = world.run("commander", &["whoami", "--json"]);
-    assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::Refused, Some("not-founded")), "{}", told.all());
+    assert_eq!(
+        (told.exit, told.json()["error"]["code"].as_str()),
+        (Exit::Refused, Some("not-founded")),
+        "{}",
+        told.all()
+    );
     let told = world.run("commander", &["doctor"]);
     assert_eq!((told.exit, told.out.contains("founding by two persons")), (Exit::CannotDecide, true), "{}", told.all());
 }

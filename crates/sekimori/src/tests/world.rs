@@ -14,7 +14,7 @@ use domain::Timestamp;
 use domain::time::TimeError;
 use engine::Engine;
 use jiff::tz::TimeZone;
-use keeper::{KeyFile, Keeper, Memory};
+use keeper::{Keeper, KeyFile, Memory};
 use ledger::Hash;
 use sshwire::SoftSigner;
 use tempfile::TempDir;
@@ -65,7 +65,8 @@ pub(crate) struct SoftKeyring(String);
 
 impl Keyring for SoftKeyring {
     fn signer(&self, named: Option<&Path>) -> Outcome<Box<dyn StatementSigner>> {
-        let name = named.map_or_else(|| self.0.clone(), |path| path.file_stem().unwrap().to_string_lossy().into_owned());
+        let name =
+            named.map_or_else(|| self.0.clone(), |path| path.file_stem().unwrap().to_string_lossy().into_owned());
         if name == "nobody" {
             return Err(Failure::KeyMissing);
         }
@@ -144,7 +145,10 @@ impl World {
         world.ok("commander", &["init", "card", "--name", "the commander", "--out", &one]);
         world.ok("auditor", &["init", "card", "--name", "the auditor", "--out", &two]);
         let shares = world.path("shares");
-        world.ok("operator", &["init", "draft", &one, &two, "--origin", "gate.example/main", "--out", &draft, "--shares-dir", &shares]);
+        world.ok(
+            "operator",
+            &["init", "draft", &one, &two, "--origin", "gate.example/main", "--out", &draft, "--shares-dir", &shares],
+        );
         let print = |name: &str| key_of(name).public_key().fingerprint().to_string();
         world.ok("commander", &["init", "sign", &draft, "--other-fingerprint", &print("auditor")]);
         world.ok("auditor", &["init", "sign", &draft, "--other-fingerprint", &print("commander")]);
@@ -180,10 +184,26 @@ impl World {
     fn add_db1(&self) {
         let host_key = self.path("host.pub");
         std::fs::write(&host_key, format!("{}\n", key_of("db1").public_key())).unwrap();
-        let add = ["target", "add", "db1", "--address", "127.0.0.1:2200", "--zone", "server", "--tier", "0", "--host-key", &host_key];
+        let add = [
+            "target",
+            "add",
+            "db1",
+            "--address",
+            "127.0.0.1:2200",
+            "--zone",
+            "server",
+            "--tier",
+            "0",
+            "--host-key",
+            &host_key,
+        ];
         self.carry("commander", "auditor", &add);
         let owner = self.person("auditor");
-        self.carry("commander", "auditor", &["account", "add", "root@db1", "--class", "os-superuser", "--owner", &owner]);
+        self.carry(
+            "commander",
+            "auditor",
+            &["account", "add", "root@db1", "--class", "os-superuser", "--owner", &owner],
+        );
     }
 
     /// Proposed by one; seconded by the other. Only the subject of an act may not be among them, so a third founds nothing here.
@@ -248,7 +268,11 @@ impl World {
     fn surroundings(&self, role: &str, screen: Screen) -> Surroundings {
         let (draws, clock) = (self.draws.clone(), self.clock.clone());
         Surroundings {
-            environment: Environment { language: Some("en_US.UTF-8".into()), home: Some(self.dir.path().join("home")), ..Environment::default() },
+            environment: Environment {
+                language: Some("en_US.UTF-8".into()),
+                home: Some(self.dir.path().join("home")),
+                ..Environment::default()
+            },
             screen,
             keyring: Box::new(SoftKeyring(role.to_owned())),
             zone: TimeZone::posix("JST-9").unwrap(),
@@ -278,7 +302,12 @@ impl World {
         std::fs::create_dir_all(places.recordings().join("live")).unwrap();
         self.serve_keeper(&places);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let config = engine::Config { recordings: places.recordings(), age_recipients: vec![], commands_a_second: 1000.0, burst: 1000.0 };
+        let config = engine::Config {
+            recordings: places.recordings(),
+            age_recipients: vec![],
+            commands_a_second: 1000.0,
+            burst: 1000.0,
+        };
         let paths = engine::Places { ledger: places.ledger(), keeper_socket: places.keeper_socket() };
         let _inside = runtime.enter();
         let engine = Engine::start(&paths, config, Arc::new(self.clock.clone())).unwrap();
@@ -330,7 +359,11 @@ impl Drop for World {
     }
 }
 
-fn pass_on(mut client: UnixStream, upstream: &Path, change: &dyn Fn(&mut ApiAnswer)) -> Result<(), channel::ChannelError> {
+fn pass_on(
+    mut client: UnixStream,
+    upstream: &Path,
+    change: &dyn Fn(&mut ApiAnswer),
+) -> Result<(), channel::ChannelError> {
     let mut server = UnixStream::connect(upstream)?;
     frame::write(&mut client, &frame::read::<Greeting>(&mut server)?)?;
     frame::write(&mut server, &frame::read::<Greeting>(&mut client)?)?;

@@ -118,7 +118,8 @@ fn terms_text(desk: &Desk<'_>, account: &AccountView) -> String {
 /// What a request would have to meet, in one line.
 pub(crate) fn obligations(desk: &Desk<'_>, terms: &Obligations) -> String {
     let channels: Vec<String> = terms.channels.iter().map(ToString::to_string).collect();
-    let stages: Vec<String> = terms.stages.iter().map(|stage| format!("{} × {}", stage.approvals, stage.approvers)).collect();
+    let stages: Vec<String> =
+        terms.stages.iter().map(|stage| format!("{} × {}", stage.approvals, stage.approvers)).collect();
     let arguments = [
         ("longest", desk.span(terms.longest).into()),
         ("channels", channels.join(", ").into()),

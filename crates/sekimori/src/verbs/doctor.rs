@@ -49,7 +49,9 @@ fn line_of(desk: &mut Desk<'_>, word: &str, line: &str) {
 fn missing_text(desk: &Desk<'_>, missing: &Missing) -> String {
     match missing {
         Missing::Founding => desk.word("missing-founding"),
-        Missing::Persons { have, need } => desk.text("missing-persons", &[("have", (*have).into()), ("need", (*need).into())]),
+        Missing::Persons { have, need } => {
+            desk.text("missing-persons", &[("have", (*have).into()), ("need", (*need).into())])
+        }
         Missing::Policy => desk.word("missing-policy"),
         Missing::Account => desk.word("missing-account"),
         Missing::ClockConfirmed => desk.word("missing-clock-confirmed"),
@@ -59,7 +61,8 @@ fn missing_text(desk: &Desk<'_>, missing: &Missing) -> String {
 /// The server gives the message's key. A check that a newer server makes is shown as it came.
 fn check_text(desk: &Desk<'_>, check: &Check) -> String {
     let readable = readable(desk, &check.arguments);
-    let arguments: Vec<Argument<'_>> = readable.iter().map(|(name, value)| (name.as_str(), value.as_str().into())).collect();
+    let arguments: Vec<Argument<'_>> =
+        readable.iter().map(|(name, value)| (name.as_str(), value.as_str().into())).collect();
     let known = messages::text_if_known(desk.lang(), &check.key, &arguments);
     known.unwrap_or_else(|| {
         let values: Vec<String> = check.arguments.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -53,7 +53,8 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 fn list(desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let grants = view!(caller.connection, Query::Grants => Grants);
-    let mut table = desk.table(&["column-grant", "column-account", "column-person", "column-from", "column-until", "column-opens"]);
+    let mut table =
+        desk.table(&["column-grant", "column-account", "column-person", "column-from", "column-until", "column-opens"]);
     for grant in &grants {
         let opens = desk.word(if grant.stands.is_ok() { "word-yes" } else { "word-no" });
         let who = named(grant.person, grant.person_name.as_deref());

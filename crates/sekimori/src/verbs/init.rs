@@ -58,7 +58,9 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 fn read_sealed(args: &SealedArgs) -> Outcome<(Draft, Vec<Signature>)> {
     let draft = Draft::read(&args.draft)?;
     let given: Vec<Signature> = args.signatures.iter().map(|path| read_signature(path)).collect::<Outcome<_>>()?;
-    let of_founder = |founder: &domain::event::Founder| given.iter().find(|signature| *signature.claimed_key() == founder.key).cloned();
+    let of_founder = |founder: &domain::event::Founder| {
+        given.iter().find(|signature| *signature.claimed_key() == founder.key).cloned()
+    };
     let signatures: Vec<Signature> = draft.founding.founders.iter().filter_map(of_founder).collect();
     let fails = |error: tegata::signatures::SignatureFault| Failure::FoundingFails { why: error.to_string() };
     if signatures.len() != draft.founding.founders.len() {
@@ -70,7 +72,8 @@ fn read_sealed(args: &SealedArgs) -> Outcome<(Draft, Vec<Signature>)> {
 
 fn read_signature(path: &Path) -> Outcome<Signature> {
     let armored = files::read_text(path, LONGEST_SIGNATURE)?;
-    let unreadable = |why: sshwire::SigError| Failure::CardUnreadable { path: files::shown(path), why: why.to_string() };
+    let unreadable =
+        |why: sshwire::SigError| Failure::CardUnreadable { path: files::shown(path), why: why.to_string() };
     Signature::from_armored(&armored).map_err(unreadable)
 }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use channel::api::{PersonView, Query};
+use domain::Nonce;
 use domain::motion::Act;
 use domain::statement::{Deed, Possession, PossessionFields};
-use domain::Nonce;
 use sshwire::Fingerprint;
 use tegata::statement;
 
@@ -58,7 +58,8 @@ fn list(person: Option<&str>, desk: &mut Desk<'_>) -> Outcome<()> {
             }
         }
     }
-    let keys: Vec<_> = people.iter().map(|p| serde_json::json!({ "person": p.person, "personas": p.personas })).collect();
+    let keys: Vec<_> =
+        people.iter().map(|p| serde_json::json!({ "person": p.person, "personas": p.personas })).collect();
     desk.answer(&keys, |desk| desk.show_table(&table, "say-no-keys"));
     Ok(())
 }
@@ -82,7 +83,8 @@ fn enrol(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let card = Card::read(path, Adds::Key, &caller.origin)?;
     let known = Known::of(&view!(caller.connection, Query::People => People), vec![]);
-    let owner = known.owner_of(&card.persona).ok_or_else(|| Failure::NothingNamed { text: card.persona.to_string() })?;
+    let owner =
+        known.owner_of(&card.persona).ok_or_else(|| Failure::NothingNamed { text: card.persona.to_string() })?;
     if owner != card.person {
         return Err(Failure::NamedOtherwise { asked: card.person.to_string(), found: owner.to_string() });
     }

@@ -91,7 +91,8 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 fn card(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let origin = origin(args.origin.as_deref(), desk)?;
     let (adds, person, persona) = whose(args, desk)?;
-    let name = args.name.as_deref().map(|name| desk.commit::<PersonName>(name)).transpose()?.map(|(_, opening)| opening);
+    let name =
+        args.name.as_deref().map(|name| desk.commit::<PersonName>(name)).transpose()?.map(|(_, opening)| opening);
     let signer = desk.signer()?;
     let key = signer.public_key().clone();
     let mut sheet = desk.sheet("say-card", &[("adds", adds.name().into())]);
@@ -108,7 +109,9 @@ fn card(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let card = Card::from(NewCard { adds, origin, person, persona, kind: args.kind.into(), name, key, possession });
     files::create_json(&args.out, &card, Readers::Owner)?;
     let written = serde_json::json!({ "file": files::shown(&args.out), "person": person, "persona": persona, "key": card.key.fingerprint() });
-    desk.answer(&written, |desk| desk.say("say-card-written", &[("path", files::shown(&args.out).into()), ("adds", adds.name().into())]));
+    desk.answer(&written, |desk| {
+        desk.say("say-card-written", &[("path", files::shown(&args.out).into()), ("adds", adds.name().into())])
+    });
     Ok(())
 }
 
@@ -121,7 +124,10 @@ fn origin(given: Option<&str>, desk: &mut Desk<'_>) -> Outcome<OriginName> {
 
 /// Ids of those who are there are taken whole: they are signed, and nobody is asked what they mean.
 fn whose(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<(Adds, PersonId, PersonaId)> {
-    let unreadable = |text: &str, prefix: &str| Failure::IdUnreadable { text: text.chars().take(64).collect(), prefix: prefix.into() };
+    let unreadable = |text: &str, prefix: &str| Failure::IdUnreadable {
+        text: text.chars().take(64).collect(),
+        prefix: prefix.into(),
+    };
     let whole_person = |text: &String| text.parse::<PersonId>().map_err(|_| unreadable(text, PersonId::PREFIX));
     let whole_persona = |text: &String| text.parse::<PersonaId>().map_err(|_| unreadable(text, PersonaId::PREFIX));
     match (&args.person, &args.persona) {
@@ -153,7 +159,8 @@ fn add(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
 fn list(desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let people = view!(caller.connection, Query::People => People);
-    let mut table = desk.table(&["column-person", "column-name", "column-standing", "column-personas", "column-groups"]);
+    let mut table =
+        desk.table(&["column-person", "column-name", "column-standing", "column-personas", "column-groups"]);
     for person in &people {
         let personas: Vec<String> = person.personas.iter().map(|p| desk.word(words::kind(p.kind))).collect();
         let groups: Vec<String> = person.groups.iter().map(ToString::to_string).collect();

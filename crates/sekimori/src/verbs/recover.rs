@@ -98,11 +98,18 @@ fn start(args: &StartArgs, desk: &mut Desk<'_>) -> Outcome<()> {
 fn read_shares(paths: &[PathBuf], desk: &mut Desk<'_>) -> Outcome<Vec<Share>> {
     let mut shares = Vec::new();
     for path in paths {
-        let text = if path.as_os_str() == "-" { desk.screen().read_all(LONGEST_SHARES)? } else { files::read_text(path, LONGEST_SHARES)? };
+        let text = if path.as_os_str() == "-" {
+            desk.screen().read_all(LONGEST_SHARES)?
+        } else {
+            files::read_text(path, LONGEST_SHARES)?
+        };
         let text = Secret::new(text.replace("\r\n", "\n"));
         let parts = text.expose().split("\n\n").filter(|part| !part.trim().is_empty());
         for part in parts {
-            shares.push(Share::parse(part).map_err(|error| Failure::SharesRefused { why: format!("{}: {error}", files::shown(path)) })?);
+            shares.push(
+                Share::parse(part)
+                    .map_err(|error| Failure::SharesRefused { why: format!("{}: {error}", files::shown(path)) })?,
+            );
         }
     }
     Ok(shares)
@@ -136,7 +143,8 @@ fn object(recovery: &str, desk: &mut Desk<'_>) -> Outcome<()> {
 
 /// Nobody has to say who asks: the shares and the delay have spoken.
 fn finish(recovery: &str, desk: &mut Desk<'_>) -> Outcome<()> {
-    let unreadable = |_| Failure::IdUnreadable { text: recovery.chars().take(64).collect(), prefix: RecoveryId::PREFIX.into() };
+    let unreadable =
+        |_| Failure::IdUnreadable { text: recovery.chars().take(64).collect(), prefix: RecoveryId::PREFIX.into() };
     let recovery: RecoveryId = recovery.parse().map_err(unreadable)?;
     let receipt = desk.connect()?.receipt(&ApiAsk::RecoverFinish { recovery })?;
     desk.answer(&serde_json::json!({ "receipt": receipt }), |desk| desk.say_recorded(&receipt));

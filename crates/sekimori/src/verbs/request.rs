@@ -53,14 +53,31 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 fn list(desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let requests = view!(caller.connection, Query::Requests => Requests);
-    let columns = ["column-request", "column-account", "column-requester", "column-from", "column-length", "column-purpose", "column-you"];
+    let columns = [
+        "column-request",
+        "column-account",
+        "column-requester",
+        "column-from",
+        "column-length",
+        "column-purpose",
+        "column-you",
+    ];
     let mut table = desk.table(&columns);
     for request in &requests {
-        let purpose = request.openings.iter().find(|opening| opening.kind == proof::PURPOSE).map(|opening| opening.value.clone());
+        let purpose =
+            request.openings.iter().find(|opening| opening.kind == proof::PURPOSE).map(|opening| opening.value.clone());
         let (window, who) = (request.fields.window, named(request.requester, request.requester_name.as_deref()));
         let you = desk.word(if request.may_decide.is_ok() { "word-may-decide" } else { "word-may-not" });
         let (from, length) = (desk.local(window.from()), desk.span(window.length()));
-        table.row([request.request.to_string(), request.account.clone(), who, from, length, purpose.unwrap_or_default(), you]);
+        table.row([
+            request.request.to_string(),
+            request.account.clone(),
+            who,
+            from,
+            length,
+            purpose.unwrap_or_default(),
+            you,
+        ]);
     }
     desk.answer(&requests, |desk| desk.show_table(&table, "say-no-requests"));
     Ok(())
@@ -98,7 +115,10 @@ fn withdraw(request: &str, desk: &mut Desk<'_>) -> Outcome<()> {
 fn fetch(request: &str, caller: &mut Caller) -> Outcome<RequestView> {
     let request = ids::resolve(&mut caller.connection, request)?;
     let found = view!(caller.connection, Query::Request { request } => Requests);
-    found.into_iter().find(|view| view.request == request).ok_or_else(|| Failure::NothingNamed { text: request.to_string() })
+    found
+        .into_iter()
+        .find(|view| view.request == request)
+        .ok_or_else(|| Failure::NothingNamed { text: request.to_string() })
 }
 
 /// What the request's statement says, and the server's names for it.
@@ -108,7 +128,10 @@ fn sheet(desk: &Desk<'_>, title: &str, view: &RequestView) -> Sheet {
     let mut sheet = desk.sheet(title, &[]);
     sheet.row("label-request", fields.request.to_string());
     sheet.row("label-account", named(fields.account, Some(&view.account)));
-    sheet.row("label-requester", format!("{} / {}", named(view.requester, view.requester_name.as_deref()), fields.requester));
+    sheet.row(
+        "label-requester",
+        format!("{} / {}", named(view.requester, view.requester_name.as_deref()), fields.requester),
+    );
     if fields.beneficiary != fields.requester {
         let beneficiary = named(view.beneficiary, view.beneficiary_name.as_deref());
         sheet.row("label-beneficiary", format!("{beneficiary} / {}", fields.beneficiary));

@@ -54,14 +54,13 @@ pub(crate) enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "format", required = true, multiple = false, args = ["asciicast", "text"])]
 pub(crate) struct ExportArgs {
     session: String,
     /// What you open it for
     #[arg(long)]
     purpose: String,
     /// As asciicast v2, for asciinema players
-    #[arg(long)]
+    #[arg(long, required_unless_present = "text", conflicts_with = "text")]
     asciicast: bool,
     /// As plain text without anything that steers a terminal
     #[arg(long)]
@@ -94,7 +93,8 @@ fn list(ended: bool, desk: &mut Desk<'_>) -> Outcome<()> {
     for session in &sessions {
         let who = named(session.person, session.person_name.as_deref());
         let (opened, ends) = (desk.local(session.opened), desk.local(session.ended.map_or(session.ends, |(at, _)| at)));
-        let state = desk.word(session.ended.map_or_else(|| words::order(session.order), |(_, ending)| words::ending(ending)));
+        let state =
+            desk.word(session.ended.map_or_else(|| words::order(session.order), |(_, ending)| words::ending(ending)));
         table.row([session.session.to_string(), session.account.clone(), who, opened, ends, state]);
     }
     desk.answer(&sessions, |desk| desk.show_table(&table, "say-no-sessions"));

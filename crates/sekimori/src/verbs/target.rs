@@ -6,9 +6,9 @@ mod host_keys;
 use std::collections::BTreeSet;
 
 use channel::api::{ApiAnswer, ApiAsk, Query, TargetView, View};
+use domain::TargetId;
 use domain::committed::Address;
 use domain::motion::{Act, ErrandKind, Errands};
-use domain::TargetId;
 
 use crate::acts::{self, Known};
 use crate::connection::view;
@@ -125,7 +125,15 @@ fn list(desk: &mut Desk<'_>) -> Outcome<()> {
 }
 
 fn table(desk: &Desk<'_>, targets: &[TargetView]) -> Table {
-    let columns = ["column-label", "column-target", "column-address", "column-zone", "column-tier", "column-clock", "column-host-keys"];
+    let columns = [
+        "column-label",
+        "column-target",
+        "column-address",
+        "column-zone",
+        "column-tier",
+        "column-clock",
+        "column-host-keys",
+    ];
     let mut table = desk.table(&columns);
     for target in targets {
         let clock = target.clock_offset_ms.map_or_else(|| desk.word("word-unseen"), |ms| format!("{ms:+} ms"));

@@ -49,7 +49,11 @@ fn replay(desk: &mut Desk<'_>) -> Outcome<()> {
 fn verify(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
     let trust = TrustDir::read(desk.settings.trust.as_deref())?;
     let bytes = files::read(path, LONGEST_TEGATA as u64)?;
-    if bytes.starts_with(TLOG_PROOF) { verify_proof(path, &bytes, &trust, desk) } else { verify_tegata(path, &bytes, &trust, desk) }
+    if bytes.starts_with(TLOG_PROOF) {
+        verify_proof(path, &bytes, &trust, desk)
+    } else {
+        verify_tegata(path, &bytes, &trust, desk)
+    }
 }
 
 fn verify_tegata(path: &Path, bytes: &[u8], trust: &TrustDir, desk: &mut Desk<'_>) -> Outcome<()> {
@@ -64,12 +68,16 @@ fn verify_tegata(path: &Path, bytes: &[u8], trust: &TrustDir, desk: &mut Desk<'_
 }
 
 fn verify_proof(path: &Path, bytes: &[u8], trust: &TrustDir, desk: &mut Desk<'_>) -> Outcome<()> {
-    let unreadable = |error: ledger::Error| Failure::ProofUnreadable { path: files::shown(path), why: error.to_string() };
+    let unreadable =
+        |error: ledger::Error| Failure::ProofUnreadable { path: files::shown(path), why: error.to_string() };
     let proof = TlogProof::parse(bytes).map_err(unreadable)?;
     let text = proof.extra().to_vec();
-    let note = proof.verify_under(leaf_hash(&text), &trust.policy).map_err(|error| Failure::InclusionFails { why: error.to_string() })?;
+    let note = proof
+        .verify_under(leaf_hash(&text), &trust.policy)
+        .map_err(|error| Failure::InclusionFails { why: error.to_string() })?;
     let place = proof.index().to_string();
-    let entry = Entry::decode(&text).map_err(|error| Failure::EntryUnreadable { seq: place.clone(), why: error.to_string() })?;
+    let entry = Entry::decode(&text)
+        .map_err(|error| Failure::EntryUnreadable { seq: place.clone(), why: error.to_string() })?;
     if entry.seq != proof.index() {
         return Err(Failure::EntryMisplaced { place, said: entry.seq.to_string() });
     }
@@ -99,8 +107,12 @@ fn failure(path: &Path, fault: Fault, trust: &TrustDir) -> Failure {
         }
         Fault::NoFounding => Failure::FoundingFails { why: fault.to_string() },
         Fault::Entry { place, why } => Failure::EntryUnreadable { seq: place.to_string(), why: why.to_string() },
-        Fault::OtherPlace { place, said } => Failure::EntryMisplaced { place: place.to_string(), said: said.to_string() },
-        Fault::OtherFounders { found } => Failure::FoundersDiffer { found: list(found), trusted: list(trust.trust.founders.clone()) },
+        Fault::OtherPlace { place, said } => {
+            Failure::EntryMisplaced { place: place.to_string(), said: said.to_string() }
+        }
+        Fault::OtherFounders { found } => {
+            Failure::FoundersDiffer { found: list(found), trusted: list(trust.trust.founders.clone()) }
+        }
         Fault::Checkpoint(error) => Failure::CheckpointFails { why: error.to_string() },
         Fault::Inclusion(error) => Failure::InclusionFails { why: error.to_string() },
         Fault::Signature { seq, why } => Failure::EntrySignatureFails { seq: seq.to_string(), why: why.to_string() },
@@ -161,10 +173,9 @@ fn account_text(verified: &VerifiedTegata) -> String {
 }
 
 fn verdict_json(verified: &VerifiedTegata) -> Value {
-    let Verdict { origin, size, founders, grant, request, principal, requester, approvers, granted, words } = verified.verdict();
-    let voice = |voice: &Voice| {
-        json!({ "person": voice.person, "key": voice.key, "class": voice.class.name(), "presence": presence(voice.presence).0, "at": voice.at.to_string() })
-    };
+    let Verdict { origin, size, founders, grant, request, principal, requester, approvers, granted, words } =
+        verified.verdict();
+    let voice = |voice: &Voice| json!({ "person": voice.person, "key": voice.key, "class": voice.class.name(), "presence": presence(voice.presence).0, "at": voice.at.to_string() });
     json!({
         "proved": {
             "origin": origin, "size": size, "founders": founders, "grant": grant, "account": account_text(verified),
@@ -182,7 +193,9 @@ const fn presence(presence: Presence) -> (&'static str, &'static str) {
         Presence::NotAHardwareKey => ("software", "word-software-key"),
         Presence::HardwareKey { user_verified: true, .. } => ("verified", "word-hardware-verified"),
         Presence::HardwareKey { user_present: true, user_verified: false, .. } => ("touched", "word-hardware-touched"),
-        Presence::HardwareKey { user_present: false, user_verified: false, .. } => ("untouched", "word-hardware-untouched"),
+        Presence::HardwareKey { user_present: false, user_verified: false, .. } => {
+            ("untouched", "word-hardware-untouched")
+        }
     }
 }
 

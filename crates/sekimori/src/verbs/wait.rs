@@ -42,17 +42,22 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<Exit> {
         match fate(&mut caller.connection, request)? {
             Fate::Granted(grant) => {
                 desk.answer(&grant, |desk| {
-                    let arguments = [("grant", grant.grant.to_string().into()), ("account", grant.account.as_str().into())];
+                    let arguments =
+                        [("grant", grant.grant.to_string().into()), ("account", grant.account.as_str().into())];
                     desk.say("say-granted", &arguments);
                 });
                 return Ok(Exit::Done);
             }
             Fate::Refused => {
-                desk.answer(&serde_json::json!({ "request": request, "refused": true }), |desk| desk.say("say-was-refused", &[]));
+                desk.answer(&serde_json::json!({ "request": request, "refused": true }), |desk| {
+                    desk.say("say-was-refused", &[])
+                });
                 return Ok(Exit::Refused);
             }
             Fate::Gone => return Err(Refusal::RequestDead { request }.into()),
-            Fate::AwaitingApproval if waited >= limit => return Err(Failure::WaitedTooLong { about: request.to_string() }),
+            Fate::AwaitingApproval if waited >= limit => {
+                return Err(Failure::WaitedTooLong { about: request.to_string() });
+            }
             Fate::AwaitingApproval => {
                 desk.pause(BETWEEN_LOOKS);
                 waited += BETWEEN_LOOKS;
@@ -70,7 +75,8 @@ fn fate(connection: &mut Connection, request: RequestId) -> Outcome<Fate> {
     if let Some(grant) = grants.into_iter().find(|grant| grant.request == request) {
         return Ok(Fate::Granted(Box::new(grant)));
     }
-    let entries = view!(connection, Query::Entries { about: Some(request.to_string()), before: None, limit: FEW } => Entries);
+    let entries =
+        view!(connection, Query::Entries { about: Some(request.to_string()), before: None, limit: FEW } => Entries);
     let events = entries.iter().filter_map(|view| Entry::decode(view.bytes.as_bytes()).ok());
     let was_refused = events.map(|entry| entry.event).any(|event| matches!(event, Event::RequestRefused(_)));
     Ok(if was_refused { Fate::Refused } else { Fate::Gone })

@@ -45,18 +45,23 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
     let cards: Vec<FounderCard> = args.cards.iter().map(|path| FounderCard::read(path)).collect::<Outcome<_>>()?;
-    let origin: OriginName = args.origin.parse().map_err(|_| Failure::OriginUnreadable { text: args.origin.chars().take(120).collect() })?;
+    let origin: OriginName =
+        args.origin.parse().map_err(|_| Failure::OriginUnreadable { text: args.origin.chars().take(120).collect() })?;
     let delay_s = u32::try_from(times::duration(&args.delay)?.as_secs()).unwrap_or(u32::MAX);
     let passphrase = args.passphrase_file.as_deref().map(read_passphrase).transpose()?;
     // Looked at first: keys without their draft or shares would have to be thrown away.
     nothing_there(args, desk)?;
     let (keys, recovery) = (KeySet::generate(), RecoveryKey::generate());
-    let setup = RecoverySetup { key: recovery.public_key().clone(), shares: args.shares, threshold: args.threshold, delay_s };
-    let shares = recovery.into_shares(args.threshold, args.shares).map_err(|error| Failure::SharesRefused { why: error.to_string() })?;
+    let setup =
+        RecoverySetup { key: recovery.public_key().clone(), shares: args.shares, threshold: args.threshold, delay_s };
+    let shares = recovery
+        .into_shares(args.threshold, args.shares)
+        .map_err(|error| Failure::SharesRefused { why: error.to_string() })?;
     let draft = draft(&cards, origin, &keys, setup, desk)?;
     let protection = passphrase.as_ref().map_or(Protection::Plain, Protection::Passphrase);
     make_state_folder(&desk.settings.places.state)?;
-    keys.store(&desk.settings.places.keeper(), protection).map_err(|error| Failure::KeeperFailed { why: error.to_string() })?;
+    keys.store(&desk.settings.places.keeper(), protection)
+        .map_err(|error| Failure::KeeperFailed { why: error.to_string() })?;
     files::create_json(&args.out, &draft, Readers::Owner)?;
     hand_out(&shares, args, desk)
 }
@@ -85,9 +90,20 @@ fn nothing_there(args: &Args, desk: &Desk<'_>) -> Outcome<()> {
 }
 
 /// Judged by the rules before any key is stored, so that a draft that could never be sealed is not made.
-fn draft(cards: &[FounderCard], origin: OriginName, keys: &KeySet, recovery: RecoverySetup, desk: &Desk<'_>) -> Outcome<Draft> {
+fn draft(
+    cards: &[FounderCard],
+    origin: OriginName,
+    keys: &KeySet,
+    recovery: RecoverySetup,
+    desk: &Desk<'_>,
+) -> Outcome<Draft> {
     let public = keys.public();
-    let founders = cards.iter().map(|card| Founder { person: card.person, persona: card.persona, name: card.commitment(), key: card.key.clone() });
+    let founders = cards.iter().map(|card| Founder {
+        person: card.person,
+        persona: card.persona,
+        name: card.commitment(),
+        key: card.key.clone(),
+    });
     let founding = Founding {
         origin,
         log_key: public.log,
@@ -133,7 +149,8 @@ fn hand_out(shares: &[Share], args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
         });
         return Ok(());
     };
-    let unwritable = |error: std::io::Error| Failure::FileUnwritable { path: files::shown(dir), why: error.to_string() };
+    let unwritable =
+        |error: std::io::Error| Failure::FileUnwritable { path: files::shown(dir), why: error.to_string() };
     std::fs::create_dir_all(dir).map_err(unwritable)?;
     for (index, share) in (1_u8..).zip(shares) {
         files::create(&share_file(dir, index), share.printed().expose().as_bytes(), Readers::Owner)?;

@@ -83,7 +83,10 @@ fn sheet(desk: &Desk<'_>, draft: &Draft) -> Outcome<Sheet> {
     sheet.row("label-recovery-key", key_line(&founding.recovery.key));
     let delay = desk.span(std::time::Duration::from_secs(founding.recovery.delay_s.into()));
     let (threshold, shares) = (founding.recovery.threshold.to_string(), founding.recovery.shares.to_string());
-    let recovery = desk.text("say-recovery-setup", &[("threshold", threshold.into()), ("shares", shares.into()), ("delay", delay.into())]);
+    let recovery = desk.text(
+        "say-recovery-setup",
+        &[("threshold", threshold.into()), ("shares", shares.into()), ("delay", delay.into())],
+    );
     sheet.row("label-recovery", recovery);
     Ok(sheet)
 }

@@ -44,7 +44,8 @@ fn decide(request: &str, decision: Decision, reason: Option<&str>, desk: &mut De
     desk.answer(&serde_json::json!({ "request": view.request, "receipt": receipt }), |desk| {
         desk.say_recorded(&receipt);
         match receipt.grant {
-            Some(grant) => desk.say("say-granted", &[("grant", grant.to_string().into()), ("account", view.account.as_str().into())]),
+            Some(grant) => desk
+                .say("say-granted", &[("grant", grant.to_string().into()), ("account", view.account.as_str().into())]),
             None if decision == Decision::Approve => desk.say("say-more-approvals", &[]),
             None => {}
         }

@@ -81,7 +81,10 @@ fn sheet(desk: &Desk<'_>, caller: &Caller, fields: &RequestFields, account: &Acc
     let mut sheet = desk.sheet("say-you-ask", &[]);
     sheet.row("label-request", fields.request.to_string());
     sheet.row("label-account", named(fields.account, Some(&ids::account_name(account))));
-    sheet.row("label-requester", format!("{} / {}", named(caller.who.person, caller.who.name.as_deref()), fields.requester));
+    sheet.row(
+        "label-requester",
+        format!("{} / {}", named(caller.who.person, caller.who.name.as_deref()), fields.requester),
+    );
     if fields.beneficiary != fields.requester {
         sheet.row("label-beneficiary", fields.beneficiary.to_string());
     }

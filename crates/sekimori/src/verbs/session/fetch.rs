@@ -64,17 +64,24 @@ pub(super) fn fetch(session: &str, purpose: &str, caller: &mut Caller, desk: &mu
     let file = bytes(&mut caller.connection, session, receipt.seq)?;
     let header = Header::of(file.path()).and_then(|header| header.expect(&opened.fact.recording).map(|()| header));
     let header = header.map_err(|error| fails(session, &error))?;
-    let unsealed = reading.open(&keeper::replay_context(session, receipt.seq), &sealed).map_err(|error| fails(session, &error))?;
+    let unsealed =
+        reading.open(&keeper::replay_context(session, receipt.seq), &sealed).map_err(|error| fails(session, &error))?;
     let key = SessionKey::from_opened(&header, &unsealed).map_err(|error| fails(session, &error))?;
     Ok(Fetched { session, permit: receipt.seq, opened, ended, file, key })
 }
 
 /// How the session was opened and, if it is over, how it ended.
-fn facts(connection: &mut Connection, session: SessionId) -> Outcome<(Facts<SessionOpened>, Option<Facts<SessionEnded>>)> {
+fn facts(
+    connection: &mut Connection,
+    session: SessionId,
+) -> Outcome<(Facts<SessionOpened>, Option<Facts<SessionEnded>>)> {
     let entries = view!(connection, Query::Entries { about: Some(session.to_string()), before: None, limit: MOST_ENTRIES } => Entries);
     let (mut opened, mut ended) = (None, None);
     for view in &entries {
-        let unreadable = |error: domain::entry::EntryError| Failure::EntryUnreadable { seq: view.seq.to_string(), why: error.to_string() };
+        let unreadable = |error: domain::entry::EntryError| Failure::EntryUnreadable {
+            seq: view.seq.to_string(),
+            why: error.to_string(),
+        };
         match Entry::decode(view.bytes.as_bytes()).map_err(unreadable)?.event {
             Event::SessionOpened(fact) if fact.session == session => opened = Some(Facts { seq: view.seq, fact }),
             Event::SessionEnded(fact) if fact.session == session => ended = Some(Facts { seq: view.seq, fact }),
@@ -94,7 +101,8 @@ fn sealed_key(connection: &mut Connection, session: SessionId, permit: u64) -> O
 
 /// The ciphertext, page by page, into a file of this person's alone.
 fn bytes(connection: &mut Connection, session: SessionId, permit: u64) -> Outcome<tempfile::NamedTempFile> {
-    let unwritable = |error: std::io::Error| Failure::FileUnwritable { path: "a temporary file".into(), why: error.to_string() };
+    let unwritable =
+        |error: std::io::Error| Failure::FileUnwritable { path: "a temporary file".into(), why: error.to_string() };
     let mut file = tempfile::NamedTempFile::with_prefix("sekimori-").map_err(unwritable)?;
     let mut offset = 0_u64;
     loop {

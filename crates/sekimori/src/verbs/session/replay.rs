@@ -78,7 +78,8 @@ pub(super) fn export(args: &ExportArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     exported.map_err(|error| fails(fetched.session, &error))?;
     let bytes = out.into_inner().map_err(|error| fails(fetched.session, &error))?;
     files::create(&args.out, &bytes, Readers::Owner)?;
-    let written = serde_json::json!({ "session": fetched.session, "permit": fetched.permit, "file": files::shown(&args.out) });
+    let written =
+        serde_json::json!({ "session": fetched.session, "permit": fetched.permit, "file": files::shown(&args.out) });
     desk.answer(&written, |desk| desk.say("say-exported", &[("path", files::shown(&args.out).into())]));
     Ok(())
 }

@@ -52,7 +52,10 @@ fn check(fetched: &Fetched) -> Outcome<Verdict> {
     if let Some(ended) = &fetched.ended {
         let fact = &ended.fact;
         if fact.chain != anchor.chain || fact.chunks != anchor.chunks {
-            return Err(wrong(&format!("the ledger has chain {} of {} chunks, the file {} of {}", fact.chain, fact.chunks, anchor.chain, anchor.chunks)));
+            return Err(wrong(&format!(
+                "the ledger has chain {} of {} chunks, the file {} of {}",
+                fact.chain, fact.chunks, anchor.chain, anchor.chunks
+            )));
         }
     }
     Ok(Verdict {
@@ -71,11 +74,14 @@ fn check(fetched: &Fetched) -> Outcome<Verdict> {
 fn prove_entries(connection: &mut Connection, fetched: &Fetched, trust: &TrustDir) -> Outcome<bool> {
     let ended = fetched.ended.as_ref().map(|ended| ended.seq);
     for seq in [Some(fetched.opened.seq), ended].into_iter().flatten() {
-        let channel::api::View::Entry { bytes, proof, checkpoint } = connection.read(channel::api::Query::Entry { seq })? else {
+        let channel::api::View::Entry { bytes, proof, checkpoint } =
+            connection.read(channel::api::Query::Entry { seq })?
+        else {
             return Err(Failure::AnswerUnexpected { wanted: "entry".into() });
         };
         let fails = |error: ledger::Error| Failure::CheckpointFails { why: error.to_string() };
-        let note = SignedCheckpoint::parse(checkpoint.as_bytes()).and_then(|note| trust.policy.verify(note)).map_err(fails)?;
+        let note =
+            SignedCheckpoint::parse(checkpoint.as_bytes()).and_then(|note| trust.policy.verify(note)).map_err(fails)?;
         let included = proof.verify(leaf_hash(bytes.as_bytes()), &note.checkpoint().head());
         included.map_err(|error| Failure::InclusionFails { why: error.to_string() })?;
         said_the_same(&bytes, seq, fetched)?;
@@ -85,7 +91,8 @@ fn prove_entries(connection: &mut Connection, fetched: &Fetched, trust: &TrustDi
 
 /// The proved entry must be the one that was compared, not another true one.
 fn said_the_same(bytes: &str, seq: u64, fetched: &Fetched) -> Outcome<()> {
-    let unreadable = |error: domain::entry::EntryError| Failure::EntryUnreadable { seq: seq.to_string(), why: error.to_string() };
+    let unreadable =
+        |error: domain::entry::EntryError| Failure::EntryUnreadable { seq: seq.to_string(), why: error.to_string() };
     let entry = domain::Entry::decode(bytes.as_bytes()).map_err(unreadable)?;
     let same = match &entry.event {
         domain::Event::SessionOpened(fact) => *fact == fetched.opened.fact,

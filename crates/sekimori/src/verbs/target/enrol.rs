@@ -41,7 +41,8 @@ pub(super) fn run(target: &str, keys: &HostKeyArgs, desk: &mut Desk<'_>) -> Outc
     let errands = errands(&mut caller.connection, &target.target)?;
     let accounts = view!(caller.connection, Query::Accounts => Accounts);
     let files = files(&founding.ca_key, &target.target, &accounts, &errands);
-    let enrolment = Enrolment { target: target.target, ca_key: founding.ca_key, files, host_keys: target.host_keys.clone() };
+    let enrolment =
+        Enrolment { target: target.target, ca_key: founding.ca_key, files, host_keys: target.host_keys.clone() };
     // What is found is shown before the answer, which must be the only document with `--json`.
     let found = if keys.scan || !keys.host_key.is_empty() { keys.collect(&place_of(&target)?, desk)? } else { None };
     match found {
@@ -92,7 +93,8 @@ fn founding(connection: &mut Connection, desk: &mut Desk<'_>) -> Outcome<Foundin
     let Event::Founded(founded) = entry.event else { return Err(unreadable("it is not a founding".into())) };
     let fails = |error: tegata::signatures::SignatureFault| Failure::FoundingFails { why: error.to_string() };
     tegata::signatures::check_founding(&founded.founding, &founded.signatures).map_err(fails)?;
-    let found: BTreeSet<Fingerprint> = founded.founding.founders.iter().map(|founder| founder.key.fingerprint()).collect();
+    let found: BTreeSet<Fingerprint> =
+        founded.founding.founders.iter().map(|founder| founder.key.fingerprint()).collect();
     match desk.settings.trust.clone() {
         None => desk.note("say-founders-untrusted", &[("founders", list(&found).into())]),
         Some(dir) => {
@@ -113,7 +115,8 @@ fn list(fingerprints: &BTreeSet<Fingerprint>) -> String {
 fn errands(connection: &mut Connection, target: &TargetId) -> Outcome<Errands> {
     let mut before = None;
     for _ in 0..MOST_PAGES {
-        let page = view!(connection, Query::Entries { about: Some(target.to_string()), before, limit: PAGE } => Entries);
+        let page =
+            view!(connection, Query::Entries { about: Some(target.to_string()), before, limit: PAGE } => Entries);
         let added = page.iter().find_map(|view| added(view.bytes.as_bytes(), target));
         match (added, page.last()) {
             (Some(errands), _) => return Ok(errands),

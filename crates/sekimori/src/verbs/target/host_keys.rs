@@ -47,7 +47,11 @@ impl FromStr for Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -70,7 +74,8 @@ impl HostKeyArgs {
 
 fn of_file(path: &Path) -> Outcome<PublicKey> {
     let text = files::read_text(path, LONGEST_FILE)?;
-    let unreadable = |why: sshwire::KeyError| Failure::HostKeyUnreadable { path: files::shown(path), why: why.to_string() };
+    let unreadable =
+        |why: sshwire::KeyError| Failure::HostKeyUnreadable { path: files::shown(path), why: why.to_string() };
     PublicKey::from_openssh(&text).map_err(unreadable)
 }
 
@@ -101,7 +106,9 @@ mod tests {
 
     #[test]
     fn a_place_has_a_port() {
-        for (text, place) in [("db1", "db1:22"), ("db1:2222", "db1:2222"), ("[::1]:22", "[::1]:22"), ("10.0.0.1", "10.0.0.1:22")] {
+        for (text, place) in
+            [("db1", "db1:22"), ("db1:2222", "db1:2222"), ("[::1]:22", "[::1]:22"), ("10.0.0.1", "10.0.0.1:22")]
+        {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), place);
         }
         for text in ["", "root@db1", "-oX", "db 1", "db1:0"] {
