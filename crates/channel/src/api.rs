@@ -8,7 +8,10 @@ use domain::people::{PersonaKind, Standing};
 use domain::rule::{Channel, Policy};
 use domain::state::{GrantStanding, Missing, Order};
 use domain::statement::{DecisionFields, DeedFields, MotionFields, RequestFields, SecondFields, Signed};
-use domain::{AccountId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId, Refusal, RequestId, SessionId, TargetId, Timestamp, Window};
+use domain::{
+    AccountId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId, Refusal, RequestId, SessionId,
+    TargetId, Timestamp, Window,
+};
 use envelope::{Salt, Sealed};
 use ledger::{Hash, InclusionProof};
 use serde::{Deserialize, Serialize};
@@ -35,18 +38,34 @@ pub struct Challenge {
 #[expect(clippy::large_enum_variant, reason = "made once, sent, dropped")]
 pub enum ApiAsk {
     /// Proves the key. Without it only `Doctor`, `InitSeal` and `Recover` are answered.
-    Hello { key: PublicKey, expires: Timestamp, signature: Signature },
+    Hello {
+        key: PublicKey,
+        expires: Timestamp,
+        signature: Signature,
+    },
     /// Something signed that may become an entry, with the texts it commits to.
-    Submit { what: Submission, openings: Vec<Opening> },
+    Submit {
+        what: Submission,
+        openings: Vec<Opening>,
+    },
     Read(Query),
     /// Both founders' signatures over the draft.
-    InitSeal { founded: domain::event::Founded, openings: Vec<Opening> },
+    InitSeal {
+        founded: domain::event::Founded,
+        openings: Vec<Opening>,
+    },
     /// Signed by the recovery key; whoever holds the shares needs no other key.
-    Recover { started: RecoveryStarted },
+    Recover {
+        started: RecoveryStarted,
+    },
     /// After its delay a recovery is brought into force by anybody who asks.
-    RecoverFinish { recovery: RecoveryId },
+    RecoverFinish {
+        recovery: RecoveryId,
+    },
     /// Have the target's clock looked at now.
-    Probe { target: TargetId },
+    Probe {
+        target: TargetId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,25 +108,51 @@ pub enum Query {
     Rules,
     Motions,
     /// With what the asker needs in order to second it: the statement's fields and opened texts.
-    Motion { motion: MotionId },
+    Motion {
+        motion: MotionId,
+    },
     Requests,
     /// With what an approver needs: the fields, the purpose and its salt.
-    Request { request: RequestId },
+    Request {
+        request: RequestId,
+    },
     Grants,
-    Sessions { ended: bool },
+    Sessions {
+        ended: bool,
+    },
     /// The newest first, or those about one thing.
-    Entries { about: Option<String>, before: Option<u64>, limit: u32 },
-    Entry { seq: u64 },
+    Entries {
+        about: Option<String>,
+        before: Option<u64>,
+        limit: u32,
+    },
+    Entry {
+        seq: u64,
+    },
     /// The tegata file of a grant.
-    Tegata { grant: GrantId },
+    Tegata {
+        grant: GrantId,
+    },
     Checkpoint,
     /// The ids that begin with these characters (at least 6 with the prefix).
-    Resolve { prefix: String },
+    Resolve {
+        prefix: String,
+    },
     /// After a `replay.permitted` entry for the caller: the re-sealed key. The file's bytes follow with `RecordingBytes`.
-    Recording { session: SessionId, permit: u64 },
-    RecordingBytes { session: SessionId, permit: u64, offset: u64 },
+    Recording {
+        session: SessionId,
+        permit: u64,
+    },
+    RecordingBytes {
+        session: SessionId,
+        permit: u64,
+        offset: u64,
+    },
     /// Shared account `name@target` to its id.
-    AccountNamed { account: Label, target: Label },
+    AccountNamed {
+        account: Label,
+        target: Label,
+    },
     /// The full fold, compared with the state.
     VerifyReplay,
 }
@@ -152,15 +197,33 @@ pub enum View {
     Grants(Vec<GrantView>),
     Sessions(Vec<SessionView>),
     Entries(Vec<EntryView>),
-    Entry { bytes: String, proof: InclusionProof, checkpoint: String },
-    Tegata { file: String },
-    Checkpoint { note: String },
+    Entry {
+        bytes: String,
+        proof: InclusionProof,
+        checkpoint: String,
+    },
+    Tegata {
+        file: String,
+    },
+    Checkpoint {
+        note: String,
+    },
     Ids(Vec<String>),
-    Recording { header: String, sealed: Sealed, size: u64 },
+    Recording {
+        header: String,
+        sealed: Sealed,
+        size: u64,
+    },
     /// Base64.
-    Bytes { bytes: String, last: bool },
+    Bytes {
+        bytes: String,
+        last: bool,
+    },
     Account(AccountView),
-    Replay { entries: u64, agrees: bool },
+    Replay {
+        entries: u64,
+        agrees: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

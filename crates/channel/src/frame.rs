@@ -50,6 +50,22 @@ pub async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)) -
     Ok(serde_json::from_slice(&body)?)
 }
 
+/// As [`receive`], from somebody who has proved nothing yet: at most `limit` bytes.
+pub async fn receive_short<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+    limit: usize,
+) -> Result<T, ChannelError> {
+    let mut prefix = [0; 4];
+    from.read_exact(&mut prefix).await.map_err(closed)?;
+    let length = length(prefix)?;
+    if length > limit {
+        return Err(ChannelError::TooLong { length });
+    }
+    let mut body = vec![0; length];
+    from.read_exact(&mut body).await.map_err(closed)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
 /// Checked before anything is allocated.
 fn length(prefix: [u8; 4]) -> Result<usize, ChannelError> {
     let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);

@@ -24,18 +24,30 @@ pub struct FromFront {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FrontAsk {
     /// Is this key enrolled and active? Asked before the signature is checked; changes nothing.
-    Knows { key: PublicKey },
+    Knows {
+        key: PublicKey,
+    },
     /// A person's signature was verified; may this passage open?
     Open(Box<OpenAsk>),
     /// A session is over. Kept by front until acknowledged.
     Ended(EndFact),
     /// Chain values of live recordings; engine writes one root over all.
-    Anchors { recordings: BTreeMap<SessionId, Anchor> },
+    Anchors {
+        recordings: BTreeMap<SessionId, Anchor>,
+    },
     /// Front made a key for an errand it was told of; engine writes the entry and has the certificate signed.
-    ErrandReady { errand: ErrandId, subject: PublicKey },
-    ErrandEnded { errand: ErrandId, outcome: ErrandOutcome },
+    ErrandReady {
+        errand: ErrandId,
+        subject: PublicKey,
+    },
+    ErrandEnded {
+        errand: ErrandId,
+        outcome: ErrandOutcome,
+    },
     /// After a reconnection: which sessions live here.
-    Live { sessions: BTreeSet<SessionId> },
+    Live {
+        sessions: BTreeSet<SessionId>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,13 +113,21 @@ pub struct Anchor {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToFront {
-    Answer { id: u64, body: FrontAnswer },
+    Answer {
+        id: u64,
+        body: FrontAnswer,
+    },
     /// What front needs to know before it listens; sent first and whenever it changes.
     Setup(Setup),
     /// Sent each second: front opens nothing when the last is older than a few seconds.
-    Beat { size: u64 },
+    Beat {
+        size: u64,
+    },
     /// What a session must do now; `ends_in_ms` may have become shorter.
-    Order { session: SessionId, order: Order },
+    Order {
+        session: SessionId,
+        order: Order,
+    },
     Errand(Box<ErrandTerms>),
 }
 

@@ -13,7 +13,9 @@ pub enum Ask {
     /// Which head was signed last, and the public keys.
     Status,
     /// Remember the founding, once and for ever: it must bind the keeper's own keys and carry both founders' signatures.
-    Found { entry: String },
+    Found {
+        entry: String,
+    },
     /// Sign the head of the ledger.
     Head(Extension),
     /// Sign a head and a certificate for a person's passage in one call.
@@ -21,8 +23,13 @@ pub enum Ask {
     /// Sign a head and a certificate for Sekimori's own errand.
     Errand(ErrandOrder),
     /// A new data key for a person's texts, with its wrapped form.
-    NewDataKey { owner: Owner },
-    UnwrapDataKey { owner: Owner, wrapped: String },
+    NewDataKey {
+        owner: Owner,
+    },
+    UnwrapDataKey {
+        owner: Owner,
+        wrapped: String,
+    },
     /// Re-seal a recording's session key to the reader whom an entry permits.
     Replay(ReplayOrder),
 }
@@ -94,10 +101,17 @@ pub enum Answer {
     Status(Status),
     Founded,
     /// A signed note.
-    Checkpoint { note: String },
-    Certified { note: String, certificate: String },
+    Checkpoint {
+        note: String,
+    },
+    Certified {
+        note: String,
+        certificate: String,
+    },
     DataKey(DataKeyAnswer),
-    Resealed { sealed: Sealed },
+    Resealed {
+        sealed: Sealed,
+    },
     Refused(KeeperRefusal),
 }
 
@@ -175,6 +189,10 @@ mod hex_bytes {
             return Err(malformed());
         }
         let pairs = text.as_bytes().chunks_exact(2);
-        pairs.map(|pair| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()).ok_or_else(malformed)).collect()
+        pairs
+            .map(|pair| {
+                std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()).ok_or_else(malformed)
+            })
+            .collect()
     }
 }

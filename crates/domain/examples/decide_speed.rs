@@ -62,7 +62,9 @@ fn build(world: &mut W) -> Estate {
         join(world, "leads", face);
     }
     let accounts = (0..TARGETS).flat_map(|place| add_target(world, place)).collect();
-    let rules: Vec<Rule> = (0..ZONES).map(|zone| rule(&format!("zone-{zone}"), &format!("operators-{zone}"), &format!("zone-{zone}"), "leads", 1)).collect();
+    let rules: Vec<Rule> = (0..ZONES)
+        .map(|zone| rule(&format!("zone-{zone}"), &format!("operators-{zone}"), &format!("zone-{zone}"), "leads", 1))
+        .collect();
     world.set_policy(rules);
     Estate { operators, leads, accounts }
 }

@@ -8,11 +8,17 @@ use sshwire::PublicKey;
 
 use crate::entry::Entry;
 use crate::estate::{Account, Target};
-use crate::event::{Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, GrantMade, MotionCarried, MotionFiled, RecoveryStarted, RequestFiled, SessionOpened};
+use crate::event::{
+    Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, GrantMade, MotionCarried,
+    MotionFiled, RecoveryStarted, RequestFiled, SessionOpened,
+};
 use crate::id::{GrantId, PersonId, PersonaId, RecoveryId, RequestId};
 use crate::motion::{Act, MOTION_LIFE, Motion};
 use crate::people::{ADMINISTRATORS, Key, Person, Persona, PersonaKind, Standing};
-use crate::state::{AFTERLIFE, Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session, State};
+use crate::state::{
+    AFTERLIFE, Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session,
+    State,
+};
 use crate::statement::{Deed, LONGEST_STATEMENT_LIFE, Signed};
 use crate::time::Timestamp;
 
@@ -59,7 +65,10 @@ impl State {
             Event::RecoveryStarted(started) => self.start_recovery(started, seq, time),
             Event::RecoveryCompleted(completed) => self.complete_recovery(&completed.recovery, seq),
             Event::ClockDoubted(doubted) => self.journal.clock_doubt = Some(doubted.found),
-            Event::RecordingAnchored(_) | Event::RefusalsOverflowed(_) | Event::EngineStarted(_) | Event::SnapshotTaken(_) => {}
+            Event::RecordingAnchored(_)
+            | Event::RefusalsOverflowed(_)
+            | Event::EngineStarted(_)
+            | Event::SnapshotTaken(_) => {}
         }
     }
 
@@ -68,8 +77,12 @@ impl State {
         let administrators = ADMINISTRATORS.parse().expect("the constant is a label");
         let mut members = OrdMap::new();
         for founder in &founded.founding.founders {
-            self.people.persons.insert(founder.person, Person { name: founder.name, standing: Standing::Active, origin });
-            self.people.personas.insert(founder.persona, Persona { person: founder.person, kind: PersonaKind::Admin, origin });
+            self.people
+                .persons
+                .insert(founder.person, Person { name: founder.name, standing: Standing::Active, origin });
+            self.people
+                .personas
+                .insert(founder.persona, Persona { person: founder.person, kind: PersonaKind::Admin, origin });
             self.add_key(&founder.key, founder.persona, origin);
             members.insert(founder.person, origin);
             self.people.appointed.entry(founder.person).or_default().insert(origin);
@@ -88,7 +101,14 @@ impl State {
         self.use_nonce(&filed.signed, time);
         let Some(proposer) = self.people.personas.get(&filed.fields.proposer).map(|p| p.person) else { return };
         let id = filed.fields.motion;
-        let motion = Motion { fields: filed.fields.clone(), proposer, key: filed.signed.key, statement: filed.statement, filed: seq, filed_at: time };
+        let motion = Motion {
+            fields: filed.fields.clone(),
+            proposer,
+            key: filed.signed.key,
+            statement: filed.statement,
+            filed: seq,
+            filed_at: time,
+        };
         self.motions.insert(id, motion);
         self.remember(time.plus(MOTION_LIFE), Deadline::Motion(id));
     }
@@ -123,8 +143,15 @@ impl State {
             Act::PersonThaw { person } => self.set_standing(person, Standing::thawed),
             Act::TargetAdd { target, label, zone, tier, address, host_keys, errands } => {
                 let added = Target {
-                    label: label.clone(), zone: zone.clone(), tier: *tier, address: *address, host_keys: host_keys.clone(),
-                    errands: errands.clone(), clock_offset_ms: None, origin, pinned: origin,
+                    label: label.clone(),
+                    zone: zone.clone(),
+                    tier: *tier,
+                    address: *address,
+                    host_keys: host_keys.clone(),
+                    errands: errands.clone(),
+                    clock_offset_ms: None,
+                    origin,
+                    pinned: origin,
                 };
                 self.estate.by_label.insert(label.clone(), *target);
                 self.estate.targets.insert(*target, added);
@@ -137,14 +164,23 @@ impl State {
                 }
             }
             Act::AccountAdd { account, target, name, class, owner, principal } => {
-                let added = Account { target: *target, name: name.clone(), class: *class, owner: *owner, principal: principal.clone(), origin };
+                let added = Account {
+                    target: *target,
+                    name: name.clone(),
+                    class: *class,
+                    owner: *owner,
+                    principal: principal.clone(),
+                    origin,
+                };
                 self.estate.principals.insert(principal.clone(), *account);
                 if let crate::motion::AccountName::Shared(label) = name {
                     self.estate.shared.entry(*target).or_default().insert(label.clone(), *account);
                 }
                 self.estate.accounts.insert(*account, added);
             }
-            Act::PolicySet { policy } => self.policy = Some(InForce { policy: std::sync::Arc::new(policy.clone()), origin }),
+            Act::PolicySet { policy } => {
+                self.policy = Some(InForce { policy: std::sync::Arc::new(policy.clone()), origin })
+            }
             Act::ClockConfirm { .. } => self.journal.clock_doubt = None,
         }
     }
@@ -183,13 +219,25 @@ impl State {
             }
         };
         let person_of = |persona| self.people.personas.get(persona).map(|p| p.person);
-        let (Some(requester), Some(beneficiary)) = (person_of(&filed.fields.requester), person_of(&filed.fields.beneficiary)) else { return };
+        let (Some(requester), Some(beneficiary)) =
+            (person_of(&filed.fields.requester), person_of(&filed.fields.beneficiary))
+        else {
+            return;
+        };
         let limit = self.policy.as_ref().map(|p| p.policy.pending_limit()).unwrap_or_default();
         let window = filed.fields.window;
         let dies = window.from().max(time).plus(limit).min(window.until());
         let id = filed.fields.request;
         let mut request = Request {
-            fields: filed.fields.clone(), statement: filed.statement, requester, beneficiary, key, filed: seq, filed_at: time, dies, approvals: vec![],
+            fields: filed.fields.clone(),
+            statement: filed.statement,
+            requester,
+            beneficiary,
+            key,
+            filed: seq,
+            filed_at: time,
+            dies,
+            approvals: vec![],
             relied: BTreeSet::new(),
         };
         request.relied = self.relied_on(&request);
@@ -226,7 +274,9 @@ impl State {
         self.remember(request.fields.window.until(), Deadline::Grant(made.grant));
         self.passage.held.insert((request.fields.beneficiary, request.fields.account, made.grant));
         self.passage.granted.insert(made.request, made.grant);
-        self.passage.grants.insert(made.grant, Grant { request, made: seq, standing: GrantStanding::Standing, counted });
+        self.passage
+            .grants
+            .insert(made.grant, Grant { request, made: seq, standing: GrantStanding::Standing, counted });
     }
 
     fn take_request(&mut self, id: &RequestId) -> Option<Request> {
@@ -294,9 +344,18 @@ impl State {
         let Some(grant) = self.passage.grants.get(&opened.grant) else { return };
         let Some(account) = self.estate.accounts.get(&opened.account) else { return };
         let session = Session {
-            grant: opened.grant, account: opened.account, target: account.target, person: grant.request.beneficiary, key: opened.key,
-            serial: opened.serial, opened: time, seq, ends: grant.request.fields.window.until(), recording: opened.recording,
-            order: Order::Flow, channels: opened.channels.clone(),
+            grant: opened.grant,
+            account: opened.account,
+            target: account.target,
+            person: grant.request.beneficiary,
+            key: opened.key,
+            serial: opened.serial,
+            opened: time,
+            seq,
+            ends: grant.request.fields.window.until(),
+            recording: opened.recording,
+            order: Order::Flow,
+            channels: opened.channels.clone(),
         };
         self.passage.connected.insert((session.person, opened.session));
         self.passage.sessions.insert(opened.session, session);
@@ -305,7 +364,9 @@ impl State {
     fn open_errand(&mut self, opened: &ErrandOpened, seq: u64) {
         self.passage.next_serial = opened.serial.saturating_add(1);
         self.remember(opened.valid.until(), Deadline::Errand(opened.errand));
-        self.passage.errands.insert(opened.errand, Errand { target: opened.target, kind: opened.kind, seq, valid: opened.valid });
+        self.passage
+            .errands
+            .insert(opened.errand, Errand { target: opened.target, kind: opened.kind, seq, valid: opened.valid });
     }
 
     fn end_errand(&mut self, ended: &ErrandEnded) {
@@ -368,7 +429,9 @@ impl State {
             Deadline::Request(request) if self.passage.requests.get(request).is_some_and(|r| over(r.dies)) => {
                 self.take_request(request);
             }
-            Deadline::Motion(motion) if self.motions.get(motion).is_some_and(|m| over(m.filed_at.plus(MOTION_LIFE))) => {
+            Deadline::Motion(motion)
+                if self.motions.get(motion).is_some_and(|m| over(m.filed_at.plus(MOTION_LIFE))) =>
+            {
                 self.motions.remove(motion);
             }
             Deadline::Errand(errand) if self.passage.errands.get(errand).is_some_and(|e| over(e.valid.until())) => {

@@ -27,7 +27,10 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Actor {
-    Person { person: PersonId, persona: PersonaId },
+    Person {
+        person: PersonId,
+        persona: PersonaId,
+    },
     Founders,
     Engine,
     Front,
@@ -92,7 +95,8 @@ impl Entry {
         if raw.v != ENTRY_VERSION {
             return Err(EntryError::UnknownVersion { found: raw.v });
         }
-        let event = Event::read(&raw.kind, raw.body.get()).ok_or_else(|| EntryError::UnknownKind { kind: raw.kind.chars().take(64).collect() })??;
+        let event = Event::read(&raw.kind, raw.body.get())
+            .ok_or_else(|| EntryError::UnknownKind { kind: raw.kind.chars().take(64).collect() })??;
         if event.kind() != raw.kind {
             return Err(EntryError::KindMismatch { said: raw.kind.chars().take(64).collect(), found: event.kind() });
         }

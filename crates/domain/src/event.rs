@@ -12,7 +12,9 @@ use crate::id::{AccountId, ErrandId, GrantId, MotionId, PersonId, PersonaId, Req
 use crate::motion::{ErrandKind, Principal};
 use crate::refusal::RefusalCode;
 use crate::rule::{Channel, RecordInput};
-use crate::statement::{DecisionFields, Deed, DeedFields, MotionFields, RecoveryFields, RequestFields, SecondFields, Signed, Statement};
+use crate::statement::{
+    DecisionFields, Deed, DeedFields, MotionFields, RecoveryFields, RequestFields, SecondFields, Signed, Statement,
+};
 use crate::time::{Timestamp, Window};
 
 /// Binds everything that lives long; two founders sign it on their own machines.
@@ -133,7 +135,12 @@ pub struct RequestFiled {
 pub enum Filing {
     Signed(Signed),
     /// Asked for in a terminal through the gateway; the SSH login proved `key`, the fields are the server's word.
-    FiledThroughSsh { key: sshwire::Fingerprint, session: SessionId, nonce: crate::bytes::Nonce, expires: Timestamp },
+    FiledThroughSsh {
+        key: sshwire::Fingerprint,
+        session: SessionId,
+        nonce: crate::bytes::Nonce,
+        expires: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,7 +248,9 @@ pub struct ErrandOpened {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ErrandOutcome {
     /// How far the target's clock is ahead of ours.
-    Clock { offset_ms: i64 },
+    Clock {
+        offset_ms: i64,
+    },
     Unreachable,
     NotPinned,
     Refused,

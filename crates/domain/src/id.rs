@@ -101,7 +101,11 @@ fn parse(prefix: &'static str, text: &str) -> Result<[u8; 16], IdError> {
     let malformed = || IdError::Malformed { prefix, text: text.chars().take(64).collect() };
     let Some(rest) = text.strip_prefix(prefix) else {
         let known = PREFIXES.iter().any(|p| text.starts_with(p));
-        return Err(if known { IdError::OtherKind { prefix, text: text.chars().take(64).collect() } } else { malformed() });
+        return Err(if known {
+            IdError::OtherKind { prefix, text: text.chars().take(64).collect() }
+        } else {
+            malformed()
+        });
     };
     crockford::read(rest).ok_or_else(malformed)
 }

@@ -17,7 +17,9 @@ pub enum LabelError {
     Empty,
     #[error("label is {length} characters long; at most {LONGEST_LABEL} are allowed")]
     TooLong { length: usize },
-    #[error("label `{text}` has `{found}` at character {place}; allowed are a-z, 0-9 and, after the first, `.` `_` `-`")]
+    #[error(
+        "label `{text}` has `{found}` at character {place}; allowed are a-z, 0-9 and, after the first, `.` `_` `-`"
+    )]
     BadCharacter { text: String, found: char, place: usize },
 }
 

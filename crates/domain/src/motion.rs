@@ -17,22 +17,69 @@ use crate::time::Timestamp;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
     /// A person with a first persona and its first key.
-    PersonAdd { person: PersonId, name: Committed<PersonName>, persona: PersonaId, kind: PersonaKind, key: PublicKey, possession: Possession },
+    PersonAdd {
+        person: PersonId,
+        name: Committed<PersonName>,
+        persona: PersonaId,
+        kind: PersonaKind,
+        key: PublicKey,
+        possession: Possession,
+    },
     /// A further face of a person who is there.
-    PersonaAdd { person: PersonId, persona: PersonaId, kind: PersonaKind, key: PublicKey, possession: Possession },
+    PersonaAdd {
+        person: PersonId,
+        persona: PersonaId,
+        kind: PersonaKind,
+        key: PublicKey,
+        possession: Possession,
+    },
     /// A replacement key, where no older key of the persona can sign.
-    KeyEnrol { persona: PersonaId, key: PublicKey, possession: Possession },
-    GroupJoin { group: Label, person: PersonId },
+    KeyEnrol {
+        persona: PersonaId,
+        key: PublicKey,
+        possession: Possession,
+    },
+    GroupJoin {
+        group: Label,
+        person: PersonId,
+    },
     /// Two records that turned out to be one natural person.
-    IdentityLink { one: PersonId, other: PersonId },
-    PersonThaw { person: PersonId },
-    TargetAdd { target: TargetId, label: Label, zone: Label, tier: u8, address: Committed<Address>, host_keys: BTreeSet<PublicKey>, errands: Errands },
+    IdentityLink {
+        one: PersonId,
+        other: PersonId,
+    },
+    PersonThaw {
+        person: PersonId,
+    },
+    TargetAdd {
+        target: TargetId,
+        label: Label,
+        zone: Label,
+        tier: u8,
+        address: Committed<Address>,
+        host_keys: BTreeSet<PublicKey>,
+        errands: Errands,
+    },
     /// Pins other host keys, as after a rebuild.
-    TargetPin { target: TargetId, host_keys: BTreeSet<PublicKey> },
-    AccountAdd { account: AccountId, target: TargetId, name: AccountName, class: AccountClass, owner: PersonId, principal: Principal },
-    PolicySet { policy: Policy },
+    TargetPin {
+        target: TargetId,
+        host_keys: BTreeSet<PublicKey>,
+    },
+    AccountAdd {
+        account: AccountId,
+        target: TargetId,
+        name: AccountName,
+        class: AccountClass,
+        owner: PersonId,
+        principal: Principal,
+    },
+    PolicySet {
+        policy: Policy,
+    },
     /// The clock was in doubt; two persons say what time it is, within [`CLOCK_TOLERANCE`].
-    ClockConfirm { time: Timestamp },
+    ClockConfirm {
+        time: Timestamp,
+    },
 }
 
 /// How far two persons' word on the time may be from the clock they confirm.
@@ -48,7 +95,11 @@ impl Act {
             | Self::PersonThaw { person } => vec![*person],
             Self::KeyEnrol { persona, .. } => owner_of(persona).into_iter().collect(),
             Self::IdentityLink { one, other } => vec![*one, *other],
-            Self::TargetAdd { .. } | Self::TargetPin { .. } | Self::AccountAdd { .. } | Self::PolicySet { .. } | Self::ClockConfirm { .. } => vec![],
+            Self::TargetAdd { .. }
+            | Self::TargetPin { .. }
+            | Self::AccountAdd { .. }
+            | Self::PolicySet { .. }
+            | Self::ClockConfirm { .. } => vec![],
         }
     }
 }

@@ -118,7 +118,12 @@ impl People {
     pub fn active(&self, fingerprint: &Fingerprint) -> Option<Signer<'_>> {
         let key = self.keys.get(fingerprint).filter(|key| !key.retired)?;
         let persona = self.personas.get(&key.persona)?;
-        self.is_active(&persona.person).then_some(Signer { person: persona.person, persona: key.persona, kind: persona.kind, key: &key.key })
+        self.is_active(&persona.person).then_some(Signer {
+            person: persona.person,
+            persona: key.persona,
+            kind: persona.kind,
+            key: &key.key,
+        })
     }
 
     /// Active, and frozen under no record of the same natural person.

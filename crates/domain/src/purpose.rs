@@ -9,10 +9,52 @@ pub struct PurposeText(String);
 
 /// Words that fill the field without saying anything.
 const PLACEHOLDERS: &[&str] = &[
-    "test", "testing", "tests", "asdf", "qwerty", "foo", "bar", "none", "na", "tbd", "todo", "work", "admin", "root", "access", "login",
-    "maintenance", "misc", "other", "stuff", "same", "same as above", "as discussed", "urgent", "need access", "please", "purpose", "xxx",
-    "なし", "無し", "特になし", "テスト", "作業", "作業のため", "業務", "業務のため", "同上", "その他", "いろいろ", "メンテナンス", "メンテ", "ログイン", "至急",
-    "よろしくお願いします", "未定", "目的",
+    "test",
+    "testing",
+    "tests",
+    "asdf",
+    "qwerty",
+    "foo",
+    "bar",
+    "none",
+    "na",
+    "tbd",
+    "todo",
+    "work",
+    "admin",
+    "root",
+    "access",
+    "login",
+    "maintenance",
+    "misc",
+    "other",
+    "stuff",
+    "same",
+    "same as above",
+    "as discussed",
+    "urgent",
+    "need access",
+    "please",
+    "purpose",
+    "xxx",
+    "なし",
+    "無し",
+    "特になし",
+    "テスト",
+    "作業",
+    "作業のため",
+    "業務",
+    "業務のため",
+    "同上",
+    "その他",
+    "いろいろ",
+    "メンテナンス",
+    "メンテ",
+    "ログイン",
+    "至急",
+    "よろしくお願いします",
+    "未定",
+    "目的",
 ];
 
 /// Fewest letters and digits a purpose has; Japanese says more in fewer characters.
@@ -61,7 +103,8 @@ pub fn check_text<T: Text>(text: &str) -> Result<(), Refusal> {
     if text.len() > T::LONGEST {
         return Err(Refusal::too_long::<T>());
     }
-    let readable = !text.trim().is_empty() && !text.chars().any(|c| (c.is_control() && c != '\n' && c != '\t') || is_invisible(c));
+    let readable =
+        !text.trim().is_empty() && !text.chars().any(|c| (c.is_control() && c != '\n' && c != '\t') || is_invisible(c));
     if readable { Ok(()) } else { Err(Refusal::TextUnreadable) }
 }
 
@@ -78,14 +121,35 @@ mod tests {
 
     #[test]
     fn placeholders_are_refused_in_both_languages() {
-        for bad in ["test", "TEST", " test. ", "asdf", "aaaaaaaaaaaa", "xx", "n/a", "N/A", "tbd", "作業", "特になし", "同上。", "テスト", "12121212121"] {
+        for bad in [
+            "test",
+            "TEST",
+            " test. ",
+            "asdf",
+            "aaaaaaaaaaaa",
+            "xx",
+            "n/a",
+            "N/A",
+            "tbd",
+            "作業",
+            "特になし",
+            "同上。",
+            "テスト",
+            "12121212121",
+        ] {
             assert_eq!(PurposeText::parse(bad), Err(Refusal::PurposePlaceholder), "{bad:?}");
         }
     }
 
     #[test]
     fn purposes_that_say_something_pass() {
-        for good in ["rotate WAL archive, CHG-142", "脆弱性調査 #12", "障害対応 INC-7", "ディスク増設", "restore backup of shop db"] {
+        for good in [
+            "rotate WAL archive, CHG-142",
+            "脆弱性調査 #12",
+            "障害対応 INC-7",
+            "ディスク増設",
+            "restore backup of shop db",
+        ] {
             assert_eq!(PurposeText::parse(good).as_ref().map(PurposeText::as_str), Ok(good));
         }
     }

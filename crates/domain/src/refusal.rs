@@ -66,6 +66,8 @@ refusals! {
     ResearchPersona { persona: PersonaId } = "research-persona";
     NotAdministrator = "not-administrator";
     NotAllowed = "not-allowed";
+    /// One person alone would leave fewer than two administrators with a key; nothing could be decided by two any more.
+    LastAdministrators = "last-administrators";
 
     PersonUnknown { person: PersonId } = "person-unknown";
     PersonExists { person: PersonId } = "person-exists";
@@ -206,9 +208,10 @@ impl Refusal {
         match self {
             Self::PersonUnknown { .. } | Self::RequestUnknown { .. } | Self::GrantUnknown { .. } => None,
             Self::GrantOver { .. } | Self::GrantNotYet { .. } => None,
-            Self::GrantRevoked { grant } | Self::GrantReturned { grant } | Self::ApprovalTainted { grant } | Self::GrantNotYours { grant } => {
-                Some(Subject::Grant(*grant))
-            }
+            Self::GrantRevoked { grant }
+            | Self::GrantReturned { grant }
+            | Self::ApprovalTainted { grant }
+            | Self::GrantNotYours { grant } => Some(Subject::Grant(*grant)),
             Self::NoRule { account } => Some(Subject::Account(*account)),
             Self::ClockUnseen { target } | Self::ClockFar { target, .. } => Some(Subject::Target(*target)),
             Self::RequestDead { request } | Self::RequestExists { request } => Some(Subject::Request(*request)),

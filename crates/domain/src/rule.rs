@@ -164,7 +164,12 @@ pub struct Stage {
 /// The one place that says what the rules ask of a request for `account`. `permitted`: whether a group's members may ask for this
 /// holder, as who asks is one; `bound`: whether the holder is one. No rule permits: `None`. Otherwise the strictest of all that permit or bind.
 pub fn obligations(
-    policy: &Policy, id: &AccountId, account: &Account, target: &Target, permitted: impl Fn(&Label) -> bool, bound: impl Fn(&Label) -> bool,
+    policy: &Policy,
+    id: &AccountId,
+    account: &Account,
+    target: &Target,
+    permitted: impl Fn(&Label) -> bool,
+    bound: impl Fn(&Label) -> bool,
 ) -> Option<Obligations> {
     let about: Vec<&Rule> = policy.rules.iter().filter(|rule| rule.accounts.selects(id, account, target)).collect();
     if !about.iter().any(|rule| permitted(&rule.requesters)) {
@@ -182,7 +187,12 @@ pub fn obligations(
 
 impl Obligations {
     fn of(rule: &Rule, record_input: RecordInput) -> Self {
-        Self { stages: vec![Stage::of(rule)], longest: Duration::from_secs(rule.longest_s.into()), channels: rule.channels.clone(), record_input }
+        Self {
+            stages: vec![Stage::of(rule)],
+            longest: Duration::from_secs(rule.longest_s.into()),
+            channels: rule.channels.clone(),
+            record_input,
+        }
     }
 
     fn and(mut self, rule: &Rule) -> Self {

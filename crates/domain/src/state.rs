@@ -10,7 +10,9 @@ use sshwire::Fingerprint;
 use crate::bytes::Nonce;
 use crate::estate::Estate;
 use crate::event::{Attempt, Founding, RecoveryStarted};
-use crate::id::{AccountId, ErrandId, GrantId, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId};
+use crate::id::{
+    AccountId, ErrandId, GrantId, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId,
+};
 use crate::label::Label;
 use crate::motion::{ErrandKind, Motion};
 use crate::people::{People, PersonaKind};
@@ -222,6 +224,15 @@ pub enum Missing {
 }
 
 impl State {
+    /// The moment at which things are judged: never before the last entry, and standing still while the clock is in doubt.
+    pub fn judged_at(&self, wall: Timestamp) -> Timestamp {
+        match (self.journal.time, self.journal.clock_doubt) {
+            (Some(last), Some(_)) => last,
+            (Some(last), None) => last.max(wall),
+            (None, _) => wall,
+        }
+    }
+
     /// What `doctor` lists; while anything is listed nothing opens.
     pub fn missing(&self) -> Vec<Missing> {
         let mut missing = Vec::new();
@@ -260,12 +271,19 @@ impl State {
     /// What the rules ask, at this state, of a request for `account` that `requester` files for `beneficiary`.
     /// It is permitted where both belong to a rule's group; every rule that binds who will hold the privilege, under any record, then
     /// asks what it asks: nobody is spared a rule by having somebody else ask.
-    pub fn obligations(&self, account: &AccountId, requester: &PersonId, beneficiary: &PersonId) -> Option<Obligations> {
+    pub fn obligations(
+        &self,
+        account: &AccountId,
+        requester: &PersonId,
+        beneficiary: &PersonId,
+    ) -> Option<Obligations> {
         let policy = &self.policy.as_ref()?.policy;
         let found = self.estate.accounts.get(account)?;
         let target = self.estate.targets.get(&found.target)?;
-        let permitted = |group: &_| self.people.is_member(group, requester) && self.people.is_member(group, beneficiary);
-        let bound = |group: &_| self.people.same_natural(beneficiary).any(|record| self.people.is_member(group, &record));
+        let permitted =
+            |group: &_| self.people.is_member(group, requester) && self.people.is_member(group, beneficiary);
+        let bound =
+            |group: &_| self.people.same_natural(beneficiary).any(|record| self.people.is_member(group, &record));
         crate::rule::obligations(policy, account, found, target, permitted, bound)
     }
 
@@ -275,7 +293,8 @@ impl State {
         let account = self.estate.accounts.get(&request.fields.account);
         let target = account.and_then(|a| self.estate.targets.get(&a.target));
         let (Some(account), Some(target)) = (account, target) else { return BTreeSet::new() };
-        let rules = in_force.policy.rules.iter().filter(|rule| rule.accounts.selects(&request.fields.account, account, target));
+        let rules =
+            in_force.policy.rules.iter().filter(|rule| rule.accounts.selects(&request.fields.account, account, target));
         let askers: Vec<PersonId> = self.people.same_natural(&request.beneficiary).chain([request.requester]).collect();
         let approvers: Vec<PersonId> = request.approvals.iter().map(|a| a.person).collect();
         let place = |group: &Label, person: &PersonId| self.people.groups.get(group)?.get(person).copied();

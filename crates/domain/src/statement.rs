@@ -120,22 +120,58 @@ impl Statement for DeedFields {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Deed {
-    RequestWithdraw { request: RequestId },
-    GrantReturn { grant: GrantId },
-    GrantRevoke { grant: GrantId, reason: Committed<Reason> },
-    MotionWithdraw { motion: MotionId },
-    PersonFreeze { person: PersonId, reason: Committed<Reason> },
-    PersonLeave { person: PersonId },
-    GroupLeave { group: Label, person: PersonId },
+    RequestWithdraw {
+        request: RequestId,
+    },
+    GrantReturn {
+        grant: GrantId,
+    },
+    GrantRevoke {
+        grant: GrantId,
+        reason: Committed<Reason>,
+    },
+    MotionWithdraw {
+        motion: MotionId,
+    },
+    PersonFreeze {
+        person: PersonId,
+        reason: Committed<Reason>,
+    },
+    PersonLeave {
+        person: PersonId,
+    },
+    GroupLeave {
+        group: Label,
+        person: PersonId,
+    },
     /// A further key, signed by an older key of the same persona.
-    KeyAdd { key: PublicKey, possession: Possession },
-    KeyRetire { key: Fingerprint },
-    SessionFreeze { session: SessionId, reason: Committed<Reason> },
-    SessionThaw { session: SessionId },
-    SessionKill { session: SessionId, reason: Committed<Reason> },
+    KeyAdd {
+        key: PublicKey,
+        possession: Possession,
+    },
+    KeyRetire {
+        key: Fingerprint,
+    },
+    SessionFreeze {
+        session: SessionId,
+        reason: Committed<Reason>,
+    },
+    SessionThaw {
+        session: SessionId,
+    },
+    SessionKill {
+        session: SessionId,
+        reason: Committed<Reason>,
+    },
     /// Opening a recording: an entry, with a purpose, before the first byte. The keeper seals the session key to `reader`.
-    ReplayPermit { session: SessionId, purpose: Committed<Purpose>, reader: SuiteKey },
-    RecoveryObject { recovery: RecoveryId },
+    ReplayPermit {
+        session: SessionId,
+        purpose: Committed<Purpose>,
+        reader: SuiteKey,
+    },
+    RecoveryObject {
+        recovery: RecoveryId,
+    },
 }
 
 /// Shows that who enrols a key holds it: signed by the new key itself.

@@ -169,6 +169,9 @@ mod tests {
         assert!(Window::new(ten, ten).is_err());
         let window = Window::new(ten, eleven).unwrap();
         assert!(window.contains(ten) && !window.contains(eleven));
-        assert!(serde_json::from_str::<Window>(&format!("{{\"from\":{},\"until\":{}}}", eleven.micros(), ten.micros())).is_err());
+        assert!(
+            serde_json::from_str::<Window>(&format!("{{\"from\":{},\"until\":{}}}", eleven.micros(), ten.micros()))
+                .is_err()
+        );
     }
 }

@@ -35,10 +35,23 @@ fn every_passage_has_another_persons_approval_and_every_state_is_the_fold_of_its
     }
     let (seen, refused) = totals.into_inner();
     println!("up to {LONGEST} steps, {size}\naccepted: {seen:?}\nrefused: {refused:?}");
-    for kind in ["session.opened", "grant.made", "motion.carried", "person.frozen", "grant.revoked", "recovery.completed", "clock.doubted"] {
+    for kind in [
+        "session.opened",
+        "grant.made",
+        "motion.carried",
+        "person.frozen",
+        "grant.revoked",
+        "recovery.completed",
+        "clock.doubted",
+    ] {
         assert!(seen.get(kind).is_some_and(|count| *count > 10), "the generator hardly ever made a {kind}");
     }
-    for code in [RefusalCode::ApproverIsRequester, RefusalCode::ApproverIsBeneficiary, RefusalCode::ApprovedAlready, RefusalCode::SeconderIsProposer] {
+    for code in [
+        RefusalCode::ApproverIsRequester,
+        RefusalCode::ApproverIsBeneficiary,
+        RefusalCode::ApprovedAlready,
+        RefusalCode::SeconderIsProposer,
+    ] {
         assert!(refused.get(&code).is_some_and(|count| *count > 10), "the generator hardly ever met {code}");
     }
 }

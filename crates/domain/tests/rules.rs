@@ -5,13 +5,19 @@ mod world;
 use std::collections::BTreeSet;
 
 use domain::decide::{Proposal, decide, errand_fits, still_stands};
-use domain::event::{ClockDoubted, ErrandEnded, ErrandOutcome, Event, Filing, GrantMade, RecoveryCompleted, RequestFiled, SessionEnded, SessionEnding};
+use domain::event::{
+    ClockDoubted, ErrandEnded, ErrandOutcome, Event, Filing, GrantMade, RecoveryCompleted, RequestFiled, SessionEnded,
+    SessionEnding,
+};
 use domain::motion::{AccountClass, AccountName, Act, Principal};
 use domain::people::PersonaKind;
 use domain::purpose::{PurposeText, check_text};
 use domain::rule::{Channel, Selector};
 use domain::statement::{Decision, Deed};
-use domain::{Actor, GrantId, MotionId, PersonId, PersonaId, RecoveryId, Refusal, RefusalCode, RequestId, SessionId, TargetId, Window};
+use domain::{
+    Actor, GrantId, MotionId, PersonId, PersonaId, RecoveryId, Refusal, RefusalCode, RequestId, SessionId, TargetId,
+    Window,
+};
 use ledger::Hash;
 use world::{FakePen, Pen, RECOVERY_DELAY, Shop, World, hours, label, rule, seconds, shell};
 
@@ -34,7 +40,11 @@ macro_rules! rules {
     };
 }
 
-fn file_with(world: &mut W, shop: &Shop, change: impl Fn(&mut domain::statement::RequestFields)) -> Result<RequestId, Refusal> {
+fn file_with(
+    world: &mut W,
+    shop: &Shop,
+    change: impl Fn(&mut domain::statement::RequestFields),
+) -> Result<RequestId, Refusal> {
     let mut fields = world.request_fields(&shop.operator, shop.db1.1, hours(2));
     change(&mut fields);
     world.file(&shop.operator, fields)
@@ -57,7 +67,9 @@ fn founders(world: &W) -> [world::Face; 2] {
 
 fn doubted(world: &mut W) {
     let expected = world.at();
-    world.offer(Event::ClockDoubted(ClockDoubted { expected, found: expected.plus(hours(24)) })).expect("the engine may doubt the clock");
+    world
+        .offer(Event::ClockDoubted(ClockDoubted { expected, found: expected.plus(hours(24)) }))
+        .expect("the engine may doubt the clock");
 }
 
 // Founding and the clock.
@@ -923,10 +935,20 @@ const ELSEWHERE: &[RefusalCode] = &[
 
 #[test]
 fn every_refusal_code_has_a_sentence_or_is_made_elsewhere() {
-    let tested = [COVERED, signing::CODES, people::CODES, estate::CODES, rules_of_access::CODES, asking_and_agreeing::CODES, passing::CODES, recovering::CODES];
+    let tested = [
+        COVERED,
+        signing::CODES,
+        people::CODES,
+        estate::CODES,
+        rules_of_access::CODES,
+        asking_and_agreeing::CODES,
+        passing::CODES,
+        recovering::CODES,
+    ];
     let tested: BTreeSet<RefusalCode> = tested.concat().into_iter().collect();
     let elsewhere: BTreeSet<RefusalCode> = ELSEWHERE.iter().copied().collect();
-    let untested: Vec<&RefusalCode> = RefusalCode::ALL.iter().filter(|code| !tested.contains(code) && !elsewhere.contains(code)).collect();
+    let untested: Vec<&RefusalCode> =
+        RefusalCode::ALL.iter().filter(|code| !tested.contains(code) && !elsewhere.contains(code)).collect();
     assert!(untested.is_empty(), "no sentence produces {untested:?}");
     let needless: Vec<&RefusalCode> = elsewhere.intersection(&tested).collect();
     assert!(needless.is_empty(), "{needless:?} are made here after all");
@@ -949,7 +971,9 @@ mod allowed {
     fn an_approver_who_moves_on_leaves_the_grant_standing() {
         let (mut world, shop) = World::shop(FakePen, 7);
         let grant = world.grant(&shop);
-        world.deed(&shop.lead, Deed::GroupLeave { group: label("leads"), person: shop.lead.person }).expect("an own place");
+        world
+            .deed(&shop.lead, Deed::GroupLeave { group: label("leads"), person: shop.lead.person })
+            .expect("an own place");
         world.open(&shop.operator, grant).expect("the approval was good when it was given");
     }
 
@@ -957,7 +981,10 @@ mod allowed {
     fn a_policy_that_changes_elsewhere_leaves_the_grant_standing() {
         let (mut world, shop) = World::shop(FakePen, 7);
         let grant = world.grant(&shop);
-        world.set_policy(vec![rule("shop", "operators", "shop", "leads", 1), rule("crown", "operators", "crown", "security", 1)]);
+        world.set_policy(vec![
+            rule("shop", "operators", "shop", "leads", 1),
+            rule("crown", "operators", "crown", "security", 1),
+        ]);
         world.open(&shop.operator, grant).expect("its own rules are as they were");
     }
 
@@ -966,7 +993,9 @@ mod allowed {
         let (mut world, shop) = World::shop(FakePen, 7);
         let grant = world.grant(&shop);
         let reason = world.dice.commit();
-        world.deed(&founders(&world)[0], Deed::PersonFreeze { person: shop.operator.person, reason }).expect("an administrator may");
+        world
+            .deed(&founders(&world)[0], Deed::PersonFreeze { person: shop.operator.person, reason })
+            .expect("an administrator may");
         world.carried(Act::PersonThaw { person: shop.operator.person });
         world.open(&shop.operator, grant).expect("two persons thawed them");
     }
@@ -1020,7 +1049,11 @@ mod allowed {
         doubted(&mut world);
         let [one, other] = founders(&world);
         let expired = world.at().minus(seconds(60));
-        let fields = domain::statement::MotionFields { motion: MotionId::from_random([9; 16]), proposer: one.persona, act: Act::ClockConfirm { time: world.at() } };
+        let fields = domain::statement::MotionFields {
+            motion: MotionId::from_random([9; 16]),
+            proposer: one.persona,
+            act: Act::ClockConfirm { time: world.at() },
+        };
         let (signed, statement) = world.sign_until(one.key, &fields, expired);
         let filed = Event::MotionFiled(domain::event::MotionFiled { fields, signed, statement });
         world.offer(filed.clone()).expect("the clock's own word on expiry says nothing now");

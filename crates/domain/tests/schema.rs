@@ -35,7 +35,14 @@ fn the_golden_ledger_is_judged_and_folded_as_ever() {
         state.apply(&entry);
     }
     let people = &state.people;
-    let found = (people.persons.len(), people.keys.len(), people.groups.len(), state.estate.accounts.len(), state.passage.grants.len(), state.passage.next_serial);
+    let found = (
+        people.persons.len(),
+        people.keys.len(),
+        people.groups.len(),
+        state.estate.accounts.len(),
+        state.passage.grants.len(),
+        state.passage.next_serial,
+    );
     expect!["(7, 11, 5, 6, 3, 8)"].assert_eq(&format!("{found:?}"));
 }
 
@@ -95,10 +102,51 @@ mod no_free_text {
 
     /// Words of enumerations. A new one is added here on purpose.
     const WORDS: &[&str] = &[
-        "account", "admin", "application_master", "approve", "client_left", "cloud_admin", "database_admin", "decision", "deed", "engine", "errand", "exec",
-        "founders", "front", "gateway_lost", "gateway_stopped", "grant_over", "killed", "masked", "motion", "network_device", "never", "not_pinned",
-        "os_superuser", "passage", "probe", "read", "recording_failed", "recovery", "refuse", "refused", "request", "research", "revoked", "second", "shell",
-        "target_left", "target_lost", "target_not_pinned", "target_refused", "target_unreachable", "unproved", "unreachable", "unreadable", "client_lost",
+        "account",
+        "admin",
+        "application_master",
+        "approve",
+        "client_left",
+        "cloud_admin",
+        "database_admin",
+        "decision",
+        "deed",
+        "engine",
+        "errand",
+        "exec",
+        "founders",
+        "front",
+        "gateway_lost",
+        "gateway_stopped",
+        "grant_over",
+        "killed",
+        "masked",
+        "motion",
+        "network_device",
+        "never",
+        "not_pinned",
+        "os_superuser",
+        "passage",
+        "probe",
+        "read",
+        "recording_failed",
+        "recovery",
+        "refuse",
+        "refused",
+        "request",
+        "research",
+        "revoked",
+        "second",
+        "shell",
+        "target_left",
+        "target_lost",
+        "target_not_pinned",
+        "target_refused",
+        "target_unreachable",
+        "unproved",
+        "unreachable",
+        "unreadable",
+        "client_lost",
     ];
     /// Members whose values administrators choose, and which never name a person.
     const LABELS: &[&str] = &["label", "zone", "group", "name", "requesters", "approvers", "shared", "login"];
@@ -108,11 +156,14 @@ mod no_free_text {
     }
 
     fn is_id(text: &str) -> bool {
-        domain::id::PREFIXES.iter().any(|p| text.strip_prefix(p).is_some_and(|rest| rest.len() == 26 && rest.bytes().all(|b| b.is_ascii_alphanumeric())))
+        domain::id::PREFIXES.iter().any(|p| {
+            text.strip_prefix(p).is_some_and(|rest| rest.len() == 26 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+        })
     }
 
     fn is_principal(text: &str) -> bool {
-        text.strip_prefix("p-").is_some_and(|rest| rest.len() == 10) || text.strip_prefix("e-").is_some_and(|rest| rest.len() == 26)
+        text.strip_prefix("p-").is_some_and(|rest| rest.len() == 10)
+            || text.strip_prefix("e-").is_some_and(|rest| rest.len() == 26)
     }
 
     /// What a string under `name` is, if it is anything that an entry may hold.
@@ -161,7 +212,13 @@ mod no_free_text {
 
     #[test]
     fn the_guard_sees_free_text() {
-        for (name, text) in [("purpose", "rotate the keys"), ("zone", "Tokyo office"), ("reason", "left"), ("source", "192.0.2.1"), ("address", "db1.example")] {
+        for (name, text) in [
+            ("purpose", "rotate the keys"),
+            ("zone", "Tokyo office"),
+            ("reason", "left"),
+            ("source", "192.0.2.1"),
+            ("address", "db1.example"),
+        ] {
             assert_eq!(kind_of(name, text), None, "{text}");
         }
     }
@@ -177,13 +234,49 @@ fn words_in_entries_do_not_change() {
         json(&[domain::people::PersonaKind::Admin, domain::people::PersonaKind::Research]),
         json(&[domain::rule::Channel::Shell, domain::rule::Channel::Exec]),
         json(&[domain::rule::RecordInput::Never, domain::rule::RecordInput::Masked]),
-        json(&[Class::OsSuperuser, Class::DatabaseAdmin, Class::ApplicationMaster, Class::NetworkDevice, Class::CloudAdmin]),
-        json(&[End::ClientLeft, End::TargetLeft, End::TargetLost, End::ClientLost, End::TargetUnreachable, End::TargetNotPinned, End::TargetRefused]),
+        json(&[
+            Class::OsSuperuser,
+            Class::DatabaseAdmin,
+            Class::ApplicationMaster,
+            Class::NetworkDevice,
+            Class::CloudAdmin,
+        ]),
+        json(&[
+            End::ClientLeft,
+            End::TargetLeft,
+            End::TargetLost,
+            End::ClientLost,
+            End::TargetUnreachable,
+            End::TargetNotPinned,
+            End::TargetRefused,
+        ]),
         json(&[End::GrantOver, End::Revoked, End::Killed, End::RecordingFailed, End::GatewayStopped, End::GatewayLost]),
-        json(&[ErrandOutcome::Clock { offset_ms: -1 }, ErrandOutcome::Unreachable, ErrandOutcome::NotPinned, ErrandOutcome::Refused, ErrandOutcome::Unreadable]),
-        json(&[Attempt::Request, Attempt::Decision, Attempt::Motion, Attempt::Second, Attempt::Deed, Attempt::Passage, Attempt::Recovery, Attempt::Read, Attempt::Errand]),
+        json(&[
+            ErrandOutcome::Clock { offset_ms: -1 },
+            ErrandOutcome::Unreachable,
+            ErrandOutcome::NotPinned,
+            ErrandOutcome::Refused,
+            ErrandOutcome::Unreadable,
+        ]),
+        json(&[
+            Attempt::Request,
+            Attempt::Decision,
+            Attempt::Motion,
+            Attempt::Second,
+            Attempt::Deed,
+            Attempt::Passage,
+            Attempt::Recovery,
+            Attempt::Read,
+            Attempt::Errand,
+        ]),
         json(&[domain::statement::Decision::Approve, domain::statement::Decision::Refuse]),
-        json(&[domain::Actor::Founders, domain::Actor::Engine, domain::Actor::Front, domain::Actor::Recovery, domain::Actor::Unproved]),
+        json(&[
+            domain::Actor::Founders,
+            domain::Actor::Engine,
+            domain::Actor::Front,
+            domain::Actor::Recovery,
+            domain::Actor::Unproved,
+        ]),
     ];
     expect![[r#"
         ["admin","research"]

@@ -1,6 +1,7 @@
 //! The CLI's socket: a challenge, a signed hello, then questions and submissions. Whoever asks is their key.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use channel::api::{ApiAnswer, ApiAsk, Challenge, Query, RecoveryView};
@@ -19,13 +20,21 @@ use crate::random;
 const MOST_CONNECTIONS: usize = 512;
 /// A connection on which nothing is asked is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
+/// A frame of somebody who has proved no key: a hello, a founding, a recovery.
+const LONGEST_UNPROVED: usize = 128 << 10;
+/// An answer that is not read in this time ends the connection.
+const LONGEST_SENDING: Duration = Duration::from_secs(30);
+/// Connections of one local user; the service's own carry everybody who comes through the gate.
+const MOST_OF_ONE_USER: usize = 64;
 /// Whoever connects says who they are within this.
 const LONGEST_GREETING: Duration = Duration::from_secs(120);
 
 pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let users = Arc::new(Users::default());
     loop {
         let (stream, _) = listener.accept().await?;
+        let Some(user) = users.clone().enter(&stream) else { continue };
         let Ok(place) = places.clone().try_acquire_owned() else {
             tracing::warn!("too many connections on the command socket");
             continue;
@@ -36,8 +45,46 @@ pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Resu
                 Ok(()) | Err(ChannelError::Closed) => {}
                 Err(error) => tracing::debug!(%error, "a command connection ended"),
             }
-            drop(place);
+            drop((place, user));
         });
+    }
+}
+
+/// How many connections each local user has.
+#[derive(Default)]
+struct Users(Mutex<HashMap<u32, usize>>);
+
+/// One connection of a user; leaves on drop.
+struct Visit {
+    users: Arc<Users>,
+    uid: u32,
+}
+
+impl Users {
+    /// `None`: the user has as many as one may have.
+    fn enter(self: Arc<Self>, stream: &UnixStream) -> Option<Visit> {
+        let uid = stream.peer_cred().ok()?.uid();
+        let most = if uid == rustix::process::getuid().as_raw() { MOST_CONNECTIONS } else { MOST_OF_ONE_USER };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(uid).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Visit { users: self, uid })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut counts = self.users.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.uid);
+            }
+        }
     }
 }
 
@@ -52,7 +99,8 @@ async fn talk(engine: &Arc<Engine>, mut stream: UnixStream) -> Result<(), Channe
     let mut caller = Caller { nonce, key: None, is_owner };
     loop {
         let wait = if caller.key.is_some() { LONGEST_SILENCE } else { LONGEST_GREETING };
-        let ask: ApiAsk = match limited(wait, frame::receive(&mut stream)).await {
+        let longest = if caller.key.is_some() { frame::LONGEST_FRAME } else { LONGEST_UNPROVED };
+        let ask: ApiAsk = match limited(wait, frame::receive_short(&mut stream, longest)).await {
             Err(ChannelError::Unreadable(error)) => {
                 tracing::debug!(%error, "unreadable question");
                 frame::send(&mut stream, &ApiAnswer::Refused(Refusal::Unreadable)).await?;
@@ -61,7 +109,7 @@ async fn talk(engine: &Arc<Engine>, mut stream: UnixStream) -> Result<(), Channe
             other => other?,
         };
         let answer = answer(engine, &mut caller, ask).await;
-        frame::send(&mut stream, &answer).await?;
+        limited(LONGEST_SENDING, frame::send(&mut stream, &answer)).await?;
     }
 }
 
@@ -79,7 +127,12 @@ struct Caller {
 
 fn challenge(engine: &Engine, nonce: Nonce) -> Challenge {
     let state = engine.state();
-    let recoveries = state.recoveries.iter().map(|(id, r)| RecoveryView { recovery: *id, persona: r.started.fields.persona, key: r.started.fields.key.fingerprint(), after: r.after });
+    let recoveries = state.recoveries.iter().map(|(id, r)| RecoveryView {
+        recovery: *id,
+        persona: r.started.fields.persona,
+        key: r.started.fields.key.fingerprint(),
+        after: r.after,
+    });
     Challenge {
         origin: state.founding.as_ref().map(|f| f.origin.to_string()),
         nonce,
@@ -100,7 +153,8 @@ async fn try_answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> R
     match ask {
         ApiAsk::Hello { key, expires, signature } => {
             // Nothing was proved of whoever failed to greet, whatever key they named.
-            greet(engine, caller, &key, expires, &signature).inspect_err(|refusal| engine.writer.refused(Attempt::Read, Actor::Unproved, refusal))?;
+            greet(engine, caller, &key, expires, &signature)
+                .inspect_err(|refusal| engine.writer.refused(Attempt::Read, Actor::Unproved, refusal))?;
             caller.key = Some(key.fingerprint());
             engine.who_view(&key.fingerprint()).map(ApiAnswer::Welcome)
         }
@@ -109,7 +163,9 @@ async fn try_answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> R
         ApiAsk::InitSeal { founded, openings } => engine.init_seal(founded, openings).await.map(ApiAnswer::Receipt),
         ApiAsk::Recover { started } => engine.recover(started).await.map(ApiAnswer::Receipt),
         ApiAsk::RecoverFinish { recovery } => engine.finish_recovery(recovery).await.map(ApiAnswer::Receipt),
-        ApiAsk::Submit { what, openings } => engine.submit(known(caller)?, what, openings).await.map(ApiAnswer::Receipt),
+        ApiAsk::Submit { what, openings } => {
+            engine.submit(known(caller)?, what, openings).await.map(ApiAnswer::Receipt)
+        }
         ApiAsk::Read(query) => engine.read(Some(known(caller)?), query).await.map(ApiAnswer::View),
         ApiAsk::Probe { target } => {
             engine.may_administer(&known(caller)?)?;
@@ -123,7 +179,13 @@ fn known(caller: &Caller) -> Result<Fingerprint, Refusal> {
     caller.key.ok_or(Refusal::NotAllowed)
 }
 
-fn greet(engine: &Engine, caller: &Caller, key: &PublicKey, expires: Timestamp, signature: &Signature) -> Result<(), Refusal> {
+fn greet(
+    engine: &Engine,
+    caller: &Caller,
+    key: &PublicKey,
+    expires: Timestamp,
+    signature: &Signature,
+) -> Result<(), Refusal> {
     let state = engine.state();
     let founding = state.founding.as_ref().ok_or(Refusal::NotFounded)?;
     let now = engine.clock.wall();
@@ -138,5 +200,7 @@ fn greet(engine: &Engine, caller: &Caller, key: &PublicKey, expires: Timestamp, 
     }
     let fields = HelloFields { challenge: caller.nonce, key: key.clone() };
     let bytes = tegata::statement::bytes(&founding.origin, &fields, caller.nonce, expires);
-    tegata::signatures::check_by(key, HelloFields::NAME, &bytes, signature).map(|_| ()).map_err(|_| Refusal::BadSignature)
+    tegata::signatures::check_by(key, HelloFields::NAME, &bytes, signature)
+        .map(|_| ())
+        .map_err(|_| Refusal::BadSignature)
 }

@@ -25,6 +25,10 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) front: FrontDesk,
     pub(crate) limiter: Limiter,
+    /// Held from a certificate's serial being given to its being signed.
+    pub(crate) certifying: tokio::sync::Mutex<()>,
+    /// One full replay at a time.
+    pub(crate) replaying: std::sync::Mutex<()>,
     pub(crate) config: Config,
 }
 
@@ -53,12 +57,19 @@ impl Engine {
     /// Who a key is, for naming them in a refusal.
     pub(crate) fn who(&self, key: &Fingerprint) -> Actor {
         let state = self.state();
-        let person = state.people.keys.get(key).and_then(|k| state.people.personas.get(&k.persona).map(|p| (p.person, k.persona)));
+        let person = state
+            .people
+            .keys
+            .get(key)
+            .and_then(|k| state.people.personas.get(&k.persona).map(|p| (p.person, k.persona)));
         person.map_or(Actor::Unproved, |(person, persona)| Actor::Person { person, persona })
     }
 
     /// Runs what may wait for the keeper or the disk aside from the sockets' tasks.
-    pub(crate) async fn aside<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    pub(crate) async fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let engine = self.clone();
         tokio::task::spawn_blocking(move || work(&engine)).await.unwrap_or(Err(Refusal::Unavailable))
     }

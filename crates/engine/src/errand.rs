@@ -55,16 +55,37 @@ impl Engine {
         let Some(target) = state.estate.targets.get(&id) else { return };
         let Some(address) = self.texts.text(&target.address) else { return };
         let errand = ErrandId::from_random(random::bytes());
-        let terms = ErrandTerms { errand, kind: ErrandKind::Probe, address, host_keys: target.host_keys.clone(), login: target.errands.login.to_string() };
+        let terms = ErrandTerms {
+            errand,
+            kind: ErrandKind::Probe,
+            address,
+            host_keys: target.host_keys.clone(),
+            login: target.errands.login.to_string(),
+        };
         self.front.send_errand(id, terms);
     }
 
     /// Front made a key for an errand that it was told of.
-    pub(crate) async fn errand_ready(self: &Arc<Self>, errand: ErrandId, subject: PublicKey) -> Result<String, Refusal> {
+    pub(crate) async fn errand_ready(
+        self: &Arc<Self>,
+        errand: ErrandId,
+        subject: PublicKey,
+    ) -> Result<String, Refusal> {
         let target = self.front.target_of(&errand).ok_or(Refusal::OutOfOrder)?;
-        let make = Box::new(move |state: &State, at: Timestamp| Ok(Draft { event: opened(state, errand, target, subject, at)?, actor: Actor::Engine, cause: None, beside: vec![] }));
-        let written = self.writer.propose(Attempt::Errand, Actor::Engine, make).await?;
-        self.aside(move |engine| engine.certify_errand(target, written.seq)).await
+        let make = Box::new(move |state: &State, at: Timestamp| {
+            Ok(Draft {
+                event: opened(state, errand, target, subject, at)?,
+                actor: Actor::Engine,
+                cause: None,
+                beside: vec![],
+            })
+        });
+        let _turn = self.certifying.lock().await;
+        let outcome = async {
+            let written = self.writer.propose(Attempt::Errand, Actor::Engine, make).await?;
+            self.aside(move |engine| engine.certify_errand(target, written.seq)).await
+        };
+        outcome.await.inspect_err(|_| self.front.errand_over(&errand))
     }
 
     fn certify_errand(&self, target: TargetId, seq: u64) -> Result<String, Refusal> {
@@ -73,24 +94,47 @@ impl Engine {
             let mut seqs = tegata::closure::of_target(&state, &target);
             seqs.insert(seq);
             let seqs: Vec<u64> = seqs.into_iter().collect();
-            let (entries, proof) = self.proofs.entries(&seqs, head.size).map_err(|e| KeeperError::Malformed(e.to_string()))?;
+            let (entries, proof) =
+                self.proofs.entries(&seqs, head.size).map_err(|e| KeeperError::Malformed(e.to_string()))?;
             Ok(Ask::Errand(ErrandOrder { head, entries, proof }))
         };
-        let (note, certificate) = self.keeper.certify(order).map_err(|e| unavailable("a certificate for an errand", &e))?;
+        let (note, certificate) =
+            self.keeper.certify(order).map_err(|e| unavailable("a certificate for an errand", &e))?;
         self.writer.checkpoint(note);
         Ok(certificate)
     }
 
-    pub(crate) async fn errand_ended(self: &Arc<Self>, errand: ErrandId, outcome: ErrandOutcome) -> Result<(), Refusal> {
+    pub(crate) async fn errand_ended(
+        self: &Arc<Self>,
+        errand: ErrandId,
+        outcome: ErrandOutcome,
+    ) -> Result<(), Refusal> {
         self.front.errand_over(&errand);
         let event = Event::ErrandEnded(ErrandEnded { errand, outcome });
-        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] }));
+        let make = Box::new(move |_: &State, _: Timestamp| {
+            Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] })
+        });
         self.writer.propose(Attempt::Errand, Actor::Engine, make).await.map(|_| ())
     }
 }
 
-fn opened(state: &State, errand: ErrandId, target: TargetId, subject: PublicKey, at: Timestamp) -> Result<Event, Refusal> {
-    let valid = Window::new(at.minus(domain::decide::CERTIFICATE_LEAD), at.plus(domain::decide::LONGEST_CERTIFICATE)).map_err(|_| Refusal::SessionMalformed)?;
+fn opened(
+    state: &State,
+    errand: ErrandId,
+    target: TargetId,
+    subject: PublicKey,
+    at: Timestamp,
+) -> Result<Event, Refusal> {
+    let valid = Window::new(at.minus(domain::decide::CERTIFICATE_LEAD), at.plus(domain::decide::LONGEST_CERTIFICATE))
+        .map_err(|_| Refusal::SessionMalformed)?;
     let serial = state.passage.next_serial;
-    Ok(Event::ErrandOpened(ErrandOpened { errand, target, kind: ErrandKind::Probe, subject, principal: Principal::of_errands(&target), serial, valid }))
+    Ok(Event::ErrandOpened(ErrandOpened {
+        errand,
+        target,
+        kind: ErrandKind::Probe,
+        subject,
+        principal: Principal::of_errands(&target),
+        serial,
+        valid,
+    }))
 }

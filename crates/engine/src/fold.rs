@@ -39,7 +39,9 @@ fn confirmed(reader: &Reader, snapshots: &Snapshots) -> Result<Option<State>, Fo
     let Some(snapshot) = snapshots.newest(FOLD_VERSION)?.found else { return Ok(None) };
     let claims = reader.by_kind("snapshot.taken", 0..u64::MAX, Order::NewestFirst, 16)?;
     let confirms = claims.iter().filter_map(|e| Entry::decode(&e.bytes).ok()).any(|entry| match entry.event {
-        Event::SnapshotTaken(taken) => taken.fold == FOLD_VERSION && taken.size == snapshot.size && taken.hash == snapshot.hash,
+        Event::SnapshotTaken(taken) => {
+            taken.fold == FOLD_VERSION && taken.size == snapshot.size && taken.hash == snapshot.hash
+        }
         _ => false,
     });
     if !confirms {
@@ -74,7 +76,11 @@ pub fn verified(reader: &Reader, size: u64) -> Result<State, FoldError> {
     Ok(state)
 }
 
-fn over(reader: &Reader, range: Range<u64>, mut step: impl FnMut(&Entry) -> Result<(), FoldError>) -> Result<(), FoldError> {
+fn over(
+    reader: &Reader,
+    range: Range<u64>,
+    mut step: impl FnMut(&Entry) -> Result<(), FoldError>,
+) -> Result<(), FoldError> {
     for stored in reader.read(range) {
         let stored = stored?;
         let entry = Entry::decode(&stored.bytes).map_err(|why| FoldError::Entry { seq: stored.seq, why })?;

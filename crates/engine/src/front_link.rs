@@ -53,8 +53,11 @@ impl FrontDesk {
     }
 
     pub(crate) fn send_errand(&self, target: TargetId, terms: ErrandTerms) {
-        hold(&self.errands).insert(terms.errand, target);
-        self.send(ToFront::Errand(Box::new(terms)));
+        let errand = terms.errand;
+        hold(&self.errands).insert(errand, target);
+        if !self.send(ToFront::Errand(Box::new(terms))) {
+            self.errand_over(&errand);
+        }
     }
 
     pub(crate) fn target_of(&self, errand: &ErrandId) -> Option<TargetId> {
@@ -91,7 +94,9 @@ pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Resu
 async fn talk(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ChannelError> {
     let (mut from, mut to) = stream.into_split();
     frame::send(&mut to, &Greeting::of(Role::Engine)).await?;
-    let greeting: Greeting = tokio::time::timeout(Duration::from_secs(5), frame::receive(&mut from)).await.map_err(|_| ChannelError::TimedOut { seconds: 5 })??;
+    let greeting: Greeting = tokio::time::timeout(Duration::from_secs(5), frame::receive(&mut from))
+        .await
+        .map_err(|_| ChannelError::TimedOut { seconds: 5 })??;
     greeting.expect(Role::Front)?;
     let (queue, mut queued) = mpsc::channel(LONGEST_QUEUE);
     hold(&engine.front.told).clear();
@@ -117,11 +122,20 @@ fn send_setup(engine: &Engine, queue: &mpsc::Sender<ToFront>) {
     let Some(founding) = &state.founding else { return };
     let orders = wanted(&state, engine.clock.wall());
     hold(&engine.front.told).clone_from(&orders);
-    let setup = Setup { origin: founding.origin.to_string(), reading_key: founding.reading_key.clone(), age_recipients: engine.config.age_recipients.clone(), orders };
+    let setup = Setup {
+        origin: founding.origin.to_string(),
+        reading_key: founding.reading_key.clone(),
+        age_recipients: engine.config.age_recipients.clone(),
+        orders,
+    };
     let _full = queue.try_send(ToFront::Setup(setup));
 }
 
-async fn answer_all(engine: &Arc<Engine>, from: &mut (impl tokio::io::AsyncRead + Unpin), queue: &mpsc::Sender<ToFront>) -> Result<(), ChannelError> {
+async fn answer_all(
+    engine: &Arc<Engine>,
+    from: &mut (impl tokio::io::AsyncRead + Unpin),
+    queue: &mpsc::Sender<ToFront>,
+) -> Result<(), ChannelError> {
     let places = Arc::new(tokio::sync::Semaphore::new(MOST_QUESTIONS));
     loop {
         let FromFront { id, body } = frame::receive(from).await?;
@@ -143,7 +157,9 @@ async fn answer(engine: &Arc<Engine>, ask: FrontAsk) -> Option<FrontAnswer> {
         FrontAsk::Open(ask) => Some(FrontAnswer::Opened(engine.open(*ask).await.map(Box::new))),
         FrontAsk::Ended(fact) => engine.session_ended(fact).await.ok().map(|()| FrontAnswer::Noted),
         FrontAsk::Anchors { recordings } => engine.anchor(recordings).await.ok().map(|()| FrontAnswer::Noted),
-        FrontAsk::ErrandReady { errand, subject } => Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject).await)),
+        FrontAsk::ErrandReady { errand, subject } => {
+            Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject).await))
+        }
         FrontAsk::ErrandEnded { errand, outcome } => {
             let _late = engine.errand_ended(errand, outcome).await;
             Some(FrontAnswer::Noted)
@@ -163,14 +179,23 @@ impl Engine {
         // Front obeys one order for both; the state knows whether somebody ordered it or the grant no longer stood.
         let ending = if fact.ending == SessionEnding::Revoked && killed { SessionEnding::Killed } else { fact.ending };
         let event = Event::SessionEnded(SessionEnded {
-            session, ending, ended: fact.ended, chunks: fact.anchor.chunks, chain: fact.anchor.chain, complete: fact.complete, bytes: fact.bytes,
+            session,
+            ending,
+            ended: fact.ended,
+            chunks: fact.anchor.chunks,
+            chain: fact.anchor.chain,
+            complete: fact.complete,
+            bytes: fact.bytes,
         });
         match self.write_own(event).await {
             Ok(()) => {
                 self.take_recording(&session);
                 Ok(())
             }
-            Err(Refusal::SessionUnknown { .. }) => Ok(()),
+            Err(Refusal::SessionUnknown { .. }) => {
+                self.take_recording(&session);
+                Ok(())
+            }
             Err(refusal) => Err(refusal),
         }
     }
@@ -185,7 +210,9 @@ impl Engine {
     }
 
     async fn write_own(self: &Arc<Self>, event: Event) -> Result<(), Refusal> {
-        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] }));
+        let make = Box::new(move |_: &State, _: Timestamp| {
+            Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] })
+        });
         self.writer.propose(Attempt::Passage, Actor::Engine, make).await.map(|_| ())
     }
 
@@ -204,11 +231,27 @@ impl Engine {
         let state = self.state();
         let lost: Vec<SessionId> = state.passage.sessions.keys().filter(|id| !live.contains(id)).copied().collect();
         for session in lost {
-            let ended = SessionEnded { session, ending: SessionEnding::GatewayLost, ended: self.clock.wall(), chunks: 0, chain: Hash::of(b""), complete: false, bytes: 0 };
+            let (chunks, chain) = self.what_is_recorded(&session);
+            let ended = SessionEnded {
+                session,
+                ending: SessionEnding::GatewayLost,
+                ended: self.clock.wall(),
+                chunks,
+                chain,
+                complete: false,
+                bytes: 0,
+            };
             if self.write_own(Event::SessionEnded(ended)).await.is_ok() {
                 self.take_recording(&session);
             }
         }
+    }
+
+    /// How far a recording has come that nobody will end any more.
+    fn what_is_recorded(&self, session: &SessionId) -> (u64, Hash) {
+        let path = self.config.recordings.join("live").join(format!("{session}.skmrec"));
+        let structure = recorder::structure_of(&path, &[]).ok();
+        structure.map_or((0, Hash::of(b"")), |s| (s.chunks, s.chain))
     }
 
     /// Compares what the state wants of each session with what front was told, and tells the difference.
@@ -220,7 +263,8 @@ impl Engine {
         let wanted = wanted(&state, self.clock.wall());
         let mut told = hold(&self.front.told);
         for (session, order) in &wanted {
-            if told.get(session) != Some(order) && self.front.send(ToFront::Order { session: *session, order: *order }) {
+            if told.get(session) != Some(order) && self.front.send(ToFront::Order { session: *session, order: *order })
+            {
                 told.insert(*session, *order);
             }
         }
@@ -245,11 +289,13 @@ fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
 
 /// A session flows while its order says so and its grant stands; whatever else, it is killed.
 fn wanted(state: &State, wall: Timestamp) -> BTreeMap<SessionId, Order> {
-    let now = state.journal.time.map_or(wall, |last| last.max(wall));
+    let now = state.judged_at(wall);
     let order = |session: &domain::state::Session| match still_stands(state, &session.grant, now) {
+        // A key that was retired opens nothing, and what it opened is closed.
+        _ if state.people.active(&session.key).is_none() => Order::Kill,
         Ok(_) => session.order,
-        // The clock in doubt says nothing against a session that was rightly opened; its end is kept by boot time.
-        Err(Refusal::ClockDoubted) => session.order,
+        // The clock says nothing against a session that was rightly opened: front keeps its end by boot time.
+        Err(Refusal::ClockDoubted | Refusal::GrantOver { .. } | Refusal::GrantNotYet { .. }) => session.order,
         Err(_) => Order::Kill,
     };
     state.passage.sessions.iter().map(|(id, session)| (*id, order(session))).collect()
@@ -274,10 +320,14 @@ pub async fn react(engine: Arc<Engine>) {
 /// Beats and errands, by the clock.
 pub async fn beat(engine: Arc<Engine>) {
     let mut tick = tokio::time::interval(BEAT);
+    let mut probing = tokio::task::spawn_blocking(|| ());
     loop {
         tick.tick().await;
         engine.beat();
-        let probing = engine.clone();
-        let _failed = tokio::task::spawn_blocking(move || probing.probe_when_due()).await;
+        // Never waited for: a keeper that is away must not stop the beat.
+        if probing.is_finished() {
+            let engine = engine.clone();
+            probing = tokio::task::spawn_blocking(move || engine.probe_when_due());
+        }
     }
 }

@@ -74,7 +74,10 @@ impl KeeperLink {
     }
 
     /// A signed head and a certificate; `order` is made for the extension that it is given.
-    pub fn certify(&self, order: impl FnOnce(Extension) -> Result<Ask, KeeperError>) -> Result<(SignedCheckpoint, String), KeeperError> {
+    pub fn certify(
+        &self,
+        order: impl FnOnce(Extension) -> Result<Ask, KeeperError>,
+    ) -> Result<(SignedCheckpoint, String), KeeperError> {
         let mut line = self.hold();
         let head = self.extension(&mut line)?;
         let signed = (head.size, head.root);
@@ -88,7 +91,10 @@ impl KeeperLink {
     }
 
     /// A recording's session key, re-sealed to the reader whom the order's entry permits.
-    pub fn reseal(&self, order: impl FnOnce(Extension) -> Result<Ask, KeeperError>) -> Result<envelope::Sealed, KeeperError> {
+    pub fn reseal(
+        &self,
+        order: impl FnOnce(Extension) -> Result<Ask, KeeperError>,
+    ) -> Result<envelope::Sealed, KeeperError> {
         let mut line = self.hold();
         let head = self.extension(&mut line)?;
         let signed = (head.size, head.root);
@@ -209,4 +215,3 @@ fn data_key(answer: &DataKeyAnswer) -> Result<DataKey, KeeperError> {
     });
     if valid { Ok(DataKey::from_secret(secret)) } else { Err(malformed()) }
 }
-

@@ -17,7 +17,11 @@ impl LiveGrant {
     pub fn decide(history: &VerifiedTegata, head: &State, at: Timestamp) -> Result<Self, Refusal> {
         let standing = still_stands(head, &history.grant_id(), at)?;
         let proved = &history.grant().request;
-        let same = head.passage.grants.get(&standing.grant).is_some_and(|g| g.request.statement == proved.statement && g.request.filed == proved.filed);
+        let same = head
+            .passage
+            .grants
+            .get(&standing.grant)
+            .is_some_and(|g| g.request.statement == proved.statement && g.request.filed == proved.filed);
         if same { Ok(Self { standing }) } else { Err(Refusal::StatementDiffers) }
     }
 
@@ -37,10 +41,16 @@ pub(crate) struct Bearer {
 }
 
 /// The fact of a passage: no wider than the grant that stands, its certificate no longer than a minute.
-pub(crate) fn session_opened(live: &LiveGrant, bearer: Bearer, serial: u64, at: Timestamp) -> Result<SessionOpened, Refusal> {
+pub(crate) fn session_opened(
+    live: &LiveGrant,
+    bearer: Bearer,
+    serial: u64,
+    at: Timestamp,
+) -> Result<SessionOpened, Refusal> {
     let standing = live.standing();
     let until = at.plus(domain::decide::LONGEST_CERTIFICATE).min(standing.window.until());
-    let valid = Window::new(at.minus(domain::decide::CERTIFICATE_LEAD), until).map_err(|_| Refusal::GrantOver { until })?;
+    let valid =
+        Window::new(at.minus(domain::decide::CERTIFICATE_LEAD), until).map_err(|_| Refusal::GrantOver { until })?;
     Ok(SessionOpened {
         session: bearer.session,
         grant: standing.grant,

@@ -19,36 +19,53 @@ impl Engine {
     pub async fn open(self: &Arc<Self>, ask: OpenAsk) -> Result<SessionTerms, Refusal> {
         let who = self.who(&ask.key.fingerprint());
         let state = self.state();
-        let chosen = choose(&state, &ask, self.now(&state)).inspect_err(|refusal| self.writer.refused(Attempt::Passage, who, refusal))?;
-        let written = self.write_opening(&ask, chosen, who).await?;
-        match self.certify(ask.session, chosen, written.seq).await {
-            Ok(certificate) => self.terms(&ask, chosen, certificate).await,
-            Err(refusal) => {
-                self.write_not_certified(ask.session).await;
-                Err(refusal)
-            }
+        let chosen = choose(&state, &ask, self.now(&state))
+            .inspect_err(|refusal| self.writer.refused(Attempt::Passage, who, refusal))?;
+        // Where it leads is known before anything is written, so that a keeper who is away leaves no trace of a passage.
+        let place = self.aside(move |engine| engine.place(&engine.state(), &chosen)).await?;
+        let certified = {
+            // INVARIANT: certificates are asked for in the order of their serials; the keeper takes each serial once, rising.
+            let _turn = self.certifying.lock().await;
+            let written = self.write_opening(&ask, chosen, who).await?;
+            self.certify(&ask, chosen, written.seq).await
+        };
+        let terms = match certified {
+            Ok(certificate) => self.terms(&ask, chosen, certificate, place),
+            Err(refusal) => Err(refusal),
+        };
+        if terms.is_err() {
+            self.write_not_certified(ask.session).await;
         }
+        terms
     }
 
     fn now(&self, state: &State) -> Timestamp {
-        let wall = self.clock.wall();
-        state.journal.time.map_or(wall, |last| last.max(wall))
+        state.judged_at(self.clock.wall())
     }
 
     /// The fact comes first: entry before signature. The grant is decided again at the writer's own state.
     async fn write_opening(self: &Arc<Self>, ask: &OpenAsk, grant: GrantId, who: Actor) -> Result<Written, Refusal> {
         let person = match who {
             Actor::Person { person, .. } => Owner::Person(person),
-            Actor::Founders | Actor::Engine | Actor::Front | Actor::Recovery | Actor::Unproved => return Err(Refusal::KeyUnknown { key: ask.key.fingerprint() }),
+            Actor::Founders | Actor::Engine | Actor::Front | Actor::Recovery | Actor::Unproved => {
+                return Err(Refusal::KeyUnknown { key: ask.key.fingerprint() });
+            }
         };
         let source = ask.source.to_string();
         let (history, (source, beside)) = self
             .aside(move |engine| {
-                let history = engine.proofs.history(&engine.state(), &grant).map_err(|e| unavailable("proving a grant", &e))?;
+                let history =
+                    engine.proofs.history(&engine.state(), &grant).map_err(|e| unavailable("proving a grant", &e))?;
                 Ok((history, engine.texts.commit::<domain::committed::Source>(person, &source)?))
             })
             .await?;
-        let bearer = Bearer { session: ask.session, key: ask.key.fingerprint(), subject: ask.subject.clone(), recording: ask.recording, source };
+        let bearer = Bearer {
+            session: ask.session,
+            key: ask.key.fingerprint(),
+            subject: ask.subject.clone(),
+            recording: ask.recording,
+            source,
+        };
         let make = Box::new(move |state: &State, at: Timestamp| {
             let live = LiveGrant::decide(&history, state, at)?;
             let opened = session_opened(&live, bearer, state.passage.next_serial, at)?;
@@ -58,10 +75,12 @@ impl Engine {
     }
 
     /// The keeper checks proof and entry again and signs head and certificate in one call.
-    async fn certify(self: &Arc<Self>, session: SessionId, grant: GrantId, seq: u64) -> Result<String, Refusal> {
+    async fn certify(self: &Arc<Self>, ask: &OpenAsk, grant: GrantId, seq: u64) -> Result<String, Refusal> {
+        let (session, key) = (ask.session, ask.key.fingerprint());
         self.aside(move |engine| {
+            let state = engine.state();
             let order = |head: channel::keeper::Extension| {
-                let tegata = engine.proofs.for_keeper(&grant, &head).map_err(malformed)?;
+                let tegata = engine.proofs.for_keeper(&state, &grant, &key, &head).map_err(malformed)?;
                 let opened = engine.proofs.text(seq).map_err(malformed)?;
                 let inclusion = engine.reader.inclusion(seq, head.size)?;
                 Ok(Ask::Passage(PassageOrder { head, tegata, opened, inclusion }))
@@ -78,43 +97,73 @@ impl Engine {
 
     async fn write_not_certified(self: &Arc<Self>, session: SessionId) {
         let now = self.clock.wall();
-        let ended = SessionEnded { session, ending: SessionEnding::NotCertified, ended: now, chunks: 0, chain: Hash::of(b""), complete: false, bytes: 0 };
-        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event: Event::SessionEnded(ended), actor: Actor::Engine, cause: None, beside: vec![] }));
+        let ended = SessionEnded {
+            session,
+            ending: SessionEnding::NotCertified,
+            ended: now,
+            chunks: 0,
+            chain: Hash::of(b""),
+            complete: false,
+            bytes: 0,
+        };
+        let make = Box::new(move |_: &State, _: Timestamp| {
+            Ok(Draft { event: Event::SessionEnded(ended), actor: Actor::Engine, cause: None, beside: vec![] })
+        });
         let _unwritten = self.writer.propose(Attempt::Passage, Actor::Engine, make).await;
     }
 
-    async fn terms(self: &Arc<Self>, ask: &OpenAsk, grant: GrantId, certificate: String) -> Result<SessionTerms, Refusal> {
-        let session = ask.session;
-        self.aside(move |engine| {
-            let state = engine.state();
-            let now = engine.now(&state);
-            let standing = still_stands(&state, &grant, now)?;
-            let target = state.estate.targets.get(&standing.target).ok_or(Refusal::TargetUnknown { target: standing.target })?;
-            let account = state.estate.accounts.get(&standing.account).ok_or(Refusal::AccountUnknown { account: standing.account })?;
-            let login = match &account.name {
-                AccountName::Shared(label) => label.to_string(),
-                AccountName::Personal(committed) => engine.texts.text(committed).ok_or(Refusal::TextUnreadable)?,
-            };
-            let purpose = state.passage.grants.get(&grant).and_then(|g| engine.texts.text(&g.request.fields.purpose)).unwrap_or_default();
-            Ok(SessionTerms {
-                session,
-                grant,
-                person: standing.person,
-                target_label: target.label.to_string(),
-                address: engine.texts.text(&target.address).ok_or(Refusal::TextUnreadable)?,
-                host_keys: target.host_keys.clone(),
-                login,
-                principal: standing.principal,
-                certificate,
-                channels: standing.channels,
-                record_input: standing.record_input,
-                ends_in_ms: u64::try_from(standing.window.until().since(now).as_millis()).unwrap_or(u64::MAX),
-                until: standing.window.until(),
-                purpose,
-            })
+    fn place(&self, state: &State, grant: &GrantId) -> Result<Place, Refusal> {
+        let request = &state.passage.grants.get(grant).ok_or(Refusal::GrantUnknown { grant: *grant })?.request;
+        let account = state
+            .estate
+            .accounts
+            .get(&request.fields.account)
+            .ok_or(Refusal::AccountUnknown { account: request.fields.account })?;
+        let target =
+            state.estate.targets.get(&account.target).ok_or(Refusal::TargetUnknown { target: account.target })?;
+        let login = match &account.name {
+            AccountName::Shared(label) => Some(label.to_string()),
+            AccountName::Personal(committed) => self.texts.text(committed),
+        };
+        Ok(Place {
+            label: target.label.to_string(),
+            address: self.texts.text(&target.address).ok_or(Refusal::Unavailable)?,
+            login: login.ok_or(Refusal::Unavailable)?,
+            purpose: self.texts.text(&request.fields.purpose).unwrap_or_default(),
         })
-        .await
     }
+
+    fn terms(&self, ask: &OpenAsk, grant: GrantId, certificate: String, place: Place) -> Result<SessionTerms, Refusal> {
+        let state = self.state();
+        let now = self.now(&state);
+        let standing = still_stands(&state, &grant, now)?;
+        let target =
+            state.estate.targets.get(&standing.target).ok_or(Refusal::TargetUnknown { target: standing.target })?;
+        Ok(SessionTerms {
+            session: ask.session,
+            grant,
+            person: standing.person,
+            target_label: place.label,
+            address: place.address,
+            host_keys: target.host_keys.clone(),
+            login: place.login,
+            principal: standing.principal,
+            certificate,
+            channels: standing.channels,
+            record_input: standing.record_input,
+            ends_in_ms: u64::try_from(standing.window.until().since(now).as_millis()).unwrap_or(u64::MAX),
+            until: standing.window.until(),
+            purpose: place.purpose,
+        })
+    }
+}
+
+/// Where a passage leads, in texts that only the directory knows.
+struct Place {
+    label: String,
+    address: String,
+    login: String,
+    purpose: String,
 }
 
 fn malformed(error: crate::proofs::ProofError) -> KeeperError {
@@ -123,10 +172,13 @@ fn malformed(error: crate::proofs::ProofError) -> KeeperError {
 
 /// Which grant is meant. Of several that stand none is guessed.
 fn choose(state: &State, ask: &OpenAsk, now: Timestamp) -> Result<GrantId, Refusal> {
-    let signer = state.people.active(&ask.key.fingerprint()).ok_or(Refusal::KeyUnknown { key: ask.key.fingerprint() })?;
+    let signer =
+        state.people.active(&ask.key.fingerprint()).ok_or(Refusal::KeyUnknown { key: ask.key.fingerprint() })?;
     let account = account(state, &ask.account, &ask.target)?;
     if let Some(grant) = ask.grant {
-        return Ok(grant);
+        // A grant that is named must be for the account that was typed: the wrong machine is worse than none.
+        let fits = state.passage.held.contains(&(signer.persona, account, grant));
+        return if fits { Ok(grant) } else { Err(Refusal::GrantNotYours { grant }) };
     }
     let held: Vec<GrantId> = held(state, signer.persona, account).collect();
     let standing: Vec<GrantId> = held.iter().filter(|grant| still_stands(state, grant, now).is_ok()).copied().collect();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use channel::keeper::Extension;
 use domain::{GrantId, State};
 use ledger::{MultiProof, TreeHead};
+use sshwire::Fingerprint;
 use store::{Blob, Reader, StoreError};
 use tegata::{Tegata, Trust, VerifiedTegata};
 
@@ -60,9 +61,19 @@ impl Proofs {
         Ok(verified)
     }
 
-    /// The tegata under the head that the keeper is about to sign.
-    pub fn for_keeper(&self, grant: &GrantId, head: &Extension) -> Result<Tegata, ProofError> {
-        self.under(grant, head.size, String::new())
+    /// The tegata under the head that the keeper is about to sign, with what shows whose `key` is.
+    pub fn for_keeper(
+        &self,
+        state: &State,
+        grant: &GrantId,
+        key: &Fingerprint,
+        head: &Extension,
+    ) -> Result<Tegata, ProofError> {
+        let mut seqs: BTreeSet<u64> = self.seqs(grant)?.into_iter().collect();
+        seqs.extend(tegata::closure::of_key(state, key));
+        let seqs: Vec<u64> = seqs.into_iter().collect();
+        let (entries, proof) = self.entries(&seqs, head.size)?;
+        Ok(Tegata::new(*grant, String::new(), proof, entries))
     }
 
     /// The tegata with a signed checkpoint, for a person to keep. `None` until a checkpoint covers the grant.
@@ -95,7 +106,9 @@ impl Proofs {
     }
 
     fn seqs(&self, grant: &GrantId) -> Result<Vec<u64>, ProofError> {
-        let Some(Blob::Sealed(bytes)) = self.reader.blob(&closure_key(grant))? else { return Err(ProofError::NoClosure(*grant)) };
+        let Some(Blob::Sealed(bytes)) = self.reader.blob(&closure_key(grant))? else {
+            return Err(ProofError::NoClosure(*grant));
+        };
         let seqs: BTreeSet<u64> = serde_json::from_slice(&bytes).map_err(|_| ProofError::NoClosure(*grant))?;
         Ok(seqs.into_iter().collect())
     }

@@ -42,7 +42,7 @@ impl Engine {
         let state = fold::start(&reader, &store.snapshots())?;
         let size = state.journal.size;
         let at_start = state.clone();
-        let writer = Writer::start(store, state, clock.clone())?;
+        let writer = Writer::start(store, store::Reader::open(&places.ledger)?, state, clock.clone())?;
         let keeper = Arc::new(KeeperLink::new(&places.keeper_socket, reader.clone()));
         let engine = Arc::new(Self {
             writer,
@@ -51,6 +51,8 @@ impl Engine {
             keeper,
             clock,
             front: FrontDesk::default(),
+            certifying: tokio::sync::Mutex::default(),
+            replaying: std::sync::Mutex::default(),
             limiter: Limiter::new(config.commands_a_second, config.burst),
             config,
             reader: reader.clone(),
@@ -86,7 +88,9 @@ impl Engine {
 /// The full fold runs aside; should it differ from what we began with, nothing more may be decided on it.
 fn compare_in_background(reader: store::Reader, began_with: State) -> std::io::Result<()> {
     let compare = move || match fold::full(&reader, began_with.journal.size) {
-        Ok(folded) if folded == began_with => tracing::info!(entries = began_with.journal.size, "the full fold agrees with the state at start"),
+        Ok(folded) if folded == began_with => {
+            tracing::info!(entries = began_with.journal.size, "the full fold agrees with the state at start")
+        }
         Ok(_) => stop_the_process("the state at start is not the fold of the ledger"),
         Err(error) => stop_the_process(&format!("the ledger does not fold: {error}")),
     };

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use channel::api::{Opening, Receipt, Submission};
 use channel::keeper::Owner;
 use domain::decide::actor_of;
-use domain::event::{Attempt, Decided, DeedDone, Event, Filing, Founded, MotionCarried, MotionFiled, RecoveryCompleted, RecoveryStarted, RequestFiled};
+use domain::event::{
+    Attempt, Decided, DeedDone, Event, Filing, Founded, MotionCarried, MotionFiled, RecoveryCompleted, RecoveryStarted,
+    RequestFiled,
+};
 use domain::motion::{AccountName, Act};
 use domain::statement::{Decision, Deed, Signed};
 use domain::{Actor, Entry, PersonId, RecoveryId, Refusal, SessionId, State, Timestamp};
@@ -19,19 +22,40 @@ use crate::writer::{Draft, Written};
 
 impl Engine {
     /// `key`: who the connection belongs to. A statement signed by another key of anybody is refused: identity is one key.
-    pub async fn submit(self: &Arc<Self>, key: Fingerprint, what: Submission, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
+    pub async fn submit(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        what: Submission,
+        openings: Vec<Opening>,
+    ) -> Result<Receipt, Refusal> {
         let attempt = attempt_of(&what);
         let who = self.who(&key);
         let outcome = self.try_submit(key, what, openings, attempt, who).await;
         outcome.map(receipt)
     }
 
-    async fn try_submit(self: &Arc<Self>, key: Fingerprint, what: Submission, openings: Vec<Opening>, attempt: Attempt, who: Actor) -> Result<Written, Refusal> {
-        let prepared = self.prepare(key, what, openings, who).await.inspect_err(|refusal| self.writer.refused(attempt, who, refusal))?;
+    async fn try_submit(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        what: Submission,
+        openings: Vec<Opening>,
+        attempt: Attempt,
+        who: Actor,
+    ) -> Result<Written, Refusal> {
+        let prepared = self
+            .prepare(key, what, openings, who)
+            .await
+            .inspect_err(|refusal| self.writer.refused(attempt, who, refusal))?;
         self.writer.propose(attempt, who, Box::new(move |_, _| Ok(prepared))).await
     }
 
-    async fn prepare(self: &Arc<Self>, key: Fingerprint, what: Submission, openings: Vec<Opening>, who: Actor) -> Result<Draft, Refusal> {
+    async fn prepare(
+        self: &Arc<Self>,
+        key: Fingerprint,
+        what: Submission,
+        openings: Vec<Opening>,
+        who: Actor,
+    ) -> Result<Draft, Refusal> {
         if let Actor::Person { person, .. } = who {
             self.limiter.take(person, self.clock.boot())?;
         }
@@ -58,18 +82,27 @@ impl Engine {
     /// Where the session's opening stands in the ledger.
     pub(crate) fn session_entry(&self, session: &SessionId) -> Result<u64, Refusal> {
         let subject = SubjectKey::new(session.to_string()).map_err(|e| unavailable("session id", &e))?;
-        let about = self.reader.by_subject(&subject, 0..u64::MAX, Order::OldestFirst, 16).map_err(|e| unavailable("reading the ledger", &e))?;
-        let opened = about.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok()).find(|entry| matches!(&entry.event, Event::SessionOpened(o) if o.session == *session));
+        let about = self
+            .reader
+            .by_subject(&subject, 0..u64::MAX, Order::OldestFirst, 16)
+            .map_err(|e| unavailable("reading the ledger", &e))?;
+        let opened = about
+            .iter()
+            .filter_map(|stored| Entry::decode(&stored.bytes).ok())
+            .find(|entry| matches!(&entry.event, Event::SessionOpened(o) if o.session == *session));
         opened.map(|entry| entry.seq).ok_or(Refusal::SessionUnknown { session: *session })
     }
 
     /// The founding: both founders' signatures over the keeper's own keys. The keeper is told before anything is written.
     pub async fn init_seal(self: &Arc<Self>, founded: Founded, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
-        tegata::signatures::check_founding(&founded.founding, &founded.signatures).map_err(|_| Refusal::BadSignature)?;
-        let wanted: Vec<Wanted> = founded.founding.founders.iter().map(|f| Wanted::new(&f.name, Owner::Person(f.person))).collect();
+        tegata::signatures::check_founding(&founded.founding, &founded.signatures)
+            .map_err(|_| Refusal::BadSignature)?;
+        let wanted: Vec<Wanted> =
+            founded.founding.founders.iter().map(|f| Wanted::new(&f.name, Owner::Person(f.person))).collect();
         let beside = self.aside(move |engine| engine.texts.seal_all(&wanted, openings)).await?;
         let event = Event::Founded(founded);
-        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Founders, cause: None, beside }));
+        let make =
+            Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Founders, cause: None, beside }));
         let written = self.writer.propose(Attempt::Motion, Actor::Unproved, make).await?;
         self.aside(Self::tell_keeper_of_founding).await?;
         Ok(receipt(written))
@@ -84,13 +117,17 @@ impl Engine {
     pub async fn recover(self: &Arc<Self>, started: RecoveryStarted) -> Result<Receipt, Refusal> {
         let event = Event::RecoveryStarted(started);
         check_signatures(&self.state(), &event, Actor::Recovery, self.clock.wall())?;
-        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Recovery, cause: None, beside: vec![] }));
+        let make = Box::new(move |_: &State, _: Timestamp| {
+            Ok(Draft { event, actor: Actor::Recovery, cause: None, beside: vec![] })
+        });
         self.writer.propose(Attempt::Recovery, Actor::Unproved, make).await.map(receipt)
     }
 
     pub async fn finish_recovery(self: &Arc<Self>, recovery: RecoveryId) -> Result<Receipt, Refusal> {
         let event = Event::RecoveryCompleted(RecoveryCompleted { recovery });
-        let make = Box::new(move |_: &State, _: Timestamp| Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] }));
+        let make = Box::new(move |_: &State, _: Timestamp| {
+            Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] })
+        });
         self.writer.propose(Attempt::Recovery, Actor::Unproved, make).await.map(receipt)
     }
 }
@@ -151,7 +188,9 @@ fn check_signatures(state: &State, event: &Event, actor: Actor, now: Timestamp) 
         Err(SignatureFault::UnknownKey { key }) => Err(Refusal::KeyUnknown { key }),
         Err(SignatureFault::NoPresence { .. }) => Err(Refusal::PresenceMissing),
         Err(SignatureFault::NotFounded) => Err(Refusal::NotFounded),
-        Err(SignatureFault::OtherKey { .. } | SignatureFault::StatementHash | SignatureFault::Signature(_)) => Err(Refusal::BadSignature),
+        Err(SignatureFault::OtherKey { .. } | SignatureFault::StatementHash | SignatureFault::Signature(_)) => {
+            Err(Refusal::BadSignature)
+        }
     }
 }
 
@@ -163,7 +202,9 @@ fn wanted(state: &State, event: &Event, actor: Actor) -> Vec<Wanted> {
     };
     match event {
         Event::RequestFiled(filed) => vec![Wanted::new(&filed.fields.purpose, author)],
-        Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => decided.fields.reason.iter().map(|r| Wanted::new(r, author)).collect(),
+        Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => {
+            decided.fields.reason.iter().map(|r| Wanted::new(r, author)).collect()
+        }
         Event::MotionFiled(filed) => wanted_by_act(state, &filed.fields.act),
         Event::Deed(done) => wanted_by_deed(&done.fields.deed, author),
         _ => vec![],
@@ -174,7 +215,9 @@ fn wanted_by_act(state: &State, act: &Act) -> Vec<Wanted> {
     match act {
         Act::PersonAdd { person, name, .. } => vec![Wanted::new(name, Owner::Person(*person))],
         Act::TargetAdd { address, .. } => vec![Wanted::new(address, Owner::Installation)],
-        Act::AccountAdd { name: AccountName::Personal(login), owner, .. } => vec![Wanted::new(login, known(state, owner))],
+        Act::AccountAdd { name: AccountName::Personal(login), owner, .. } => {
+            vec![Wanted::new(login, known(state, owner))]
+        }
         Act::AccountAdd { name: AccountName::Shared(_), .. }
         | Act::PersonaAdd { .. }
         | Act::KeyEnrol { .. }
@@ -210,4 +253,3 @@ fn wanted_by_deed(deed: &Deed, author: Owner) -> Vec<Wanted> {
         | Deed::RecoveryObject { .. } => vec![],
     }
 }
-

@@ -61,7 +61,10 @@ impl Texts {
         }
         let mut sealed = Vec::new();
         for opening in openings {
-            let found = wanted.iter().find(|w| w.kind == opening.kind && envelope::opens(w.hash.as_bytes(), w.kind, &opening.salt, opening.value.as_bytes()));
+            let found = wanted.iter().find(|w| {
+                w.kind == opening.kind
+                    && envelope::opens(w.hash.as_bytes(), w.kind, &opening.salt, opening.value.as_bytes())
+            });
             let found = found.ok_or(Refusal::OpeningDiffers)?;
             fit(&opening)?;
             sealed.extend(self.seal(found, &opening)?);
@@ -85,7 +88,8 @@ impl Texts {
         if let Some(known) = self.opened().get(&hash) {
             return known.clone();
         }
-        let opening = self.read(&hash);
+        // What could not be read just now is not remembered as absent.
+        let opening = self.read(&hash)?;
         let mut cache = self.opened();
         if cache.len() >= MOST_OPENED {
             cache.clear();
@@ -98,13 +102,18 @@ impl Texts {
         self.opening(committed).map(|opening| opening.value)
     }
 
-    fn read(&self, hash: &Hash) -> Option<Opening> {
-        let Ok(Some(Blob::Sealed(bytes))) = self.reader.blob(&BlobKey::from(*hash)) else { return None };
+    /// `None`: not to be read just now. `Some(None)`: erased.
+    fn read(&self, hash: &Hash) -> Option<Option<Opening>> {
+        let bytes = match self.reader.blob(&BlobKey::from(*hash)) {
+            Ok(Some(Blob::Sealed(bytes))) => bytes,
+            Ok(Some(Blob::Erased)) => return Some(None),
+            Ok(None) | Err(_) => return None,
+        };
         // The owner stands in clear in front, for finding the key; it is authenticated with the commitment.
         let (owner, body) = bytes.split_at_checked(OWNER_LENGTH)?;
         let owner = parse_owner(owner)?;
         let opened = self.key(owner).ok()?.0.open(&aad(hash, owner), body).ok()?;
-        serde_json::from_slice(opened.expose()).ok()
+        serde_json::from_slice(opened.expose()).ok().map(Some)
     }
 
     fn seal(&self, wanted: &Wanted, opening: &Opening) -> Result<Vec<Sealed>, Refusal> {
@@ -113,7 +122,13 @@ impl Texts {
         let body = key.seal(&aad(&wanted.hash, wanted.owner), &plain).map_err(|_| Refusal::TooLarge)?;
         let mut bytes = owner_field(wanted.owner).to_vec();
         bytes.extend(body);
-        let text = Sealed { key: BlobKey::from(wanted.hash), owner: wanted.owner.to_string(), purpose: wanted.kind, bytes: Arc::new(bytes), repeat: Repeat::Refused };
+        let text = Sealed {
+            key: BlobKey::from(wanted.hash),
+            owner: wanted.owner.to_string(),
+            purpose: wanted.kind,
+            bytes: Arc::new(bytes),
+            repeat: Repeat::Refused,
+        };
         sealed.push(text);
         self.opened().remove(&wanted.hash);
         Ok(sealed)
@@ -137,7 +152,13 @@ impl Texts {
                 known
             }
         };
-        let kept = Sealed { key: blob_key, owner: owner.to_string(), purpose: "data-key", bytes: Arc::new(known.wrapped.into_bytes()), repeat: Repeat::KeptOnce };
+        let kept = Sealed {
+            key: blob_key,
+            owner: owner.to_string(),
+            purpose: "data-key",
+            bytes: Arc::new(known.wrapped.into_bytes()),
+            repeat: Repeat::KeptOnce,
+        };
         Ok((known.key, if is_stored { vec![] } else { vec![kept] }))
     }
 
@@ -202,7 +223,8 @@ pub fn address(text: &str) -> Result<(String, u16), Refusal> {
     let (host, port) = text.rsplit_once(':').ok_or(Refusal::TextUnreadable)?;
     let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let port: u16 = port.parse().map_err(|_| Refusal::TextUnreadable)?;
-    let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
+    let named =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
     if named && port != 0 { Ok((host.to_owned(), port)) } else { Err(Refusal::TextUnreadable) }
 }
 

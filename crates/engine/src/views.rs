@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use channel::api::{AccountView, Check, DoctorView, EntryView, GrantView, Health, KeyView, MotionView, Opening, PersonView, PersonaView, Query, RequestView, SessionView, TargetView, View, WhoView};
+use channel::api::{
+    AccountView, Check, DoctorView, EntryView, GrantView, Health, KeyView, MotionView, Opening, PersonView,
+    PersonaView, Query, RequestView, SessionView, TargetView, View, WhoView,
+};
 use channel::keeper::{Ask, ReplayOrder};
 use domain::committed::{Committed, Text};
 use domain::decide::{Proposal, decide, still_stands};
@@ -14,7 +17,9 @@ use domain::motion::{AccountName, Act, Motion};
 use domain::people::{AUDITORS, PersonaKind};
 use domain::state::{Grant, Request};
 use domain::statement::{Decision, DecisionFields, Deed, Signed};
-use domain::{AccountId, Actor, Entry, GrantId, Label, MotionId, Nonce, PersonId, Refusal, RequestId, SessionId, State, TargetId};
+use domain::{
+    AccountId, Actor, Entry, GrantId, Label, MotionId, Nonce, PersonId, Refusal, RequestId, SessionId, State, TargetId,
+};
 use ledger::InclusionProof;
 use sshwire::Fingerprint;
 use store::{Order, SubjectKey};
@@ -38,25 +43,48 @@ impl Engine {
         let state = self.state();
         let Some(key) = key else {
             return match query {
-                Query::Doctor => Ok(View::Doctor(self.doctor(&state))),
+                Query::Doctor => Ok(View::Doctor(self.doctor(&state, About::Health))),
                 _ => Err(Refusal::NotAllowed),
             };
         };
         let me = Asker::of(&state, &key)?;
+        self.limiter.take(me.person, self.clock.boot())?;
+        if me.kind == PersonaKind::Research && !matches!(query, Query::Doctor | Query::Whoami | Query::Rules) {
+            return Err(Refusal::ResearchPersona { persona: me.persona });
+        }
         match query {
-            Query::Doctor => Ok(View::Doctor(self.doctor(&state))),
+            Query::Doctor => Ok(View::Doctor(self.doctor(&state, About::Everything))),
             Query::Whoami => self.who_view(&key).map(View::Who),
             Query::People => Ok(View::People(state.people.persons.keys().map(|id| self.person(&state, id)).collect())),
-            Query::Groups => Ok(View::Groups(state.people.groups.iter().map(|(label, members)| (label.clone(), members.keys().copied().collect())).collect())),
-            Query::Targets => Ok(View::Targets(state.estate.targets.keys().filter_map(|id| self.target(&state, id)).collect())),
-            Query::Accounts => Ok(View::Accounts(state.estate.accounts.keys().filter_map(|id| self.account(&state, id, &me)).collect())),
-            Query::AccountNamed { account, target } => self.account_named(&state, &account, &target, &me).map(View::Account),
+            Query::Groups => Ok(View::Groups(
+                state
+                    .people
+                    .groups
+                    .iter()
+                    .map(|(label, members)| (label.clone(), members.keys().copied().collect()))
+                    .collect(),
+            )),
+            Query::Targets => {
+                Ok(View::Targets(state.estate.targets.keys().filter_map(|id| self.target(&state, id)).collect()))
+            }
+            Query::Accounts => Ok(View::Accounts(
+                state.estate.accounts.keys().filter_map(|id| self.account(&state, id, &me)).collect(),
+            )),
+            Query::AccountNamed { account, target } => {
+                self.account_named(&state, &account, &target, &me).map(View::Account)
+            }
             Query::Rules => Ok(View::Rules(state.policy.as_ref().map(|p| (*p.policy).clone()))),
-            Query::Motions => Ok(View::Motions(state.motions.values().filter_map(|m| self.motion(&state, m)).collect())),
+            Query::Motions => {
+                Ok(View::Motions(state.motions.values().filter_map(|m| self.motion(&state, m)).collect()))
+            }
             Query::Motion { motion } => self.one_motion(&state, &motion),
-            Query::Requests => Ok(View::Requests(state.passage.requests.values().filter_map(|r| self.request(&state, r, &me)).collect())),
+            Query::Requests => Ok(View::Requests(
+                state.passage.requests.values().filter_map(|r| self.request(&state, r, &me)).collect(),
+            )),
             Query::Request { request } => self.one_request(&state, &request, &me),
-            Query::Grants => Ok(View::Grants(state.passage.grants.iter().map(|(id, g)| self.grant(&state, id, g, &me)).collect())),
+            Query::Grants => {
+                Ok(View::Grants(state.passage.grants.iter().map(|(id, g)| self.grant(&state, id, g, &me)).collect()))
+            }
             Query::Sessions { ended } => self.sessions(&state, ended, &me),
             Query::Entries { about, before, limit } => self.entries(&state, about, before, limit, &me),
             Query::Entry { seq } => self.entry(seq),
@@ -65,6 +93,7 @@ impl Engine {
             Query::Resolve { prefix } => self.resolve(&prefix),
             Query::Recording { session, permit } => self.recording(&session, permit, &key),
             Query::RecordingBytes { session, permit, offset } => self.recording_bytes(&session, permit, offset, &key),
+            Query::VerifyReplay if !me.sees_all => Err(Refusal::NotAllowed),
             Query::VerifyReplay => self.verify_replay(&state),
         }
     }
@@ -99,18 +128,32 @@ impl Engine {
         let state = self.state();
         let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
         let groups = groups_of(&state, &signer.person);
-        Ok(WhoView { person: signer.person, persona: signer.persona, kind: signer.kind, name: self.name(&state, &signer.person), key: *key, groups })
+        Ok(WhoView {
+            person: signer.person,
+            persona: signer.persona,
+            kind: signer.kind,
+            name: self.name(&state, &signer.person),
+            key: *key,
+            groups,
+        })
     }
 
     fn person(&self, state: &State, id: &PersonId) -> PersonView {
         let people = &state.people;
-        let keys_of = |persona| people.keys_of(persona).map(|(fingerprint, k)| KeyView { fingerprint: *fingerprint, key: k.key.clone(), retired: k.retired }).collect();
+        let keys_of = |persona| {
+            people
+                .keys_of(persona)
+                .map(|(fingerprint, k)| KeyView { fingerprint: *fingerprint, key: k.key.clone(), retired: k.retired })
+                .collect()
+        };
         let personas = people.personas.iter().filter(|(_, p)| p.person == *id);
         PersonView {
             person: *id,
             name: self.name(state, id),
             standing: people.persons.get(id).map_or(domain::people::Standing::Left, |p| p.standing),
-            personas: personas.map(|(persona, p)| PersonaView { persona: *persona, kind: p.kind, keys: keys_of(persona) }).collect(),
+            personas: personas
+                .map(|(persona, p)| PersonaView { persona: *persona, kind: p.kind, keys: keys_of(persona) })
+                .collect(),
             groups: groups_of(state, id),
             same_as: people.linked.get(id).copied(),
         }
@@ -151,7 +194,13 @@ impl Engine {
         }
     }
 
-    fn account_named(&self, state: &State, account: &Label, target: &Label, me: &Asker) -> Result<AccountView, Refusal> {
+    fn account_named(
+        &self,
+        state: &State,
+        account: &Label,
+        target: &Label,
+        me: &Asker,
+    ) -> Result<AccountView, Refusal> {
         let (target, _) = state.estate.target(target).ok_or(Refusal::LoginUnknown)?;
         let id = state.estate.shared_account(&target, account).ok_or(Refusal::LoginUnknown)?;
         self.account(state, &id, me).ok_or(Refusal::LoginUnknown)
@@ -160,7 +209,11 @@ impl Engine {
     /// `root@db1`, as people say it.
     fn account_text(&self, state: &State, id: &AccountId) -> String {
         let Some(account) = state.estate.accounts.get(id) else { return id.to_string() };
-        let target = state.estate.targets.get(&account.target).map_or_else(|| account.target.to_string(), |t| t.label.to_string());
+        let target = state
+            .estate
+            .targets
+            .get(&account.target)
+            .map_or_else(|| account.target.to_string(), |t| t.label.to_string());
         format!("{}@{target}", self.login(&account.name).unwrap_or_else(|| id.to_string()))
     }
 
@@ -234,8 +287,17 @@ impl Engine {
     }
 
     /// Who asks, benefits or may decide reads the purpose; so do administrators and auditors.
-    fn readable<T: Text>(&self, state: &State, request: &Request, me: &Asker, committed: &Committed<T>) -> Option<Opening> {
-        let concerned = me.person == request.requester || me.person == request.beneficiary || me.sees_all || self.is_approver(state, request, me);
+    fn readable<T: Text>(
+        &self,
+        state: &State,
+        request: &Request,
+        me: &Asker,
+        committed: &Committed<T>,
+    ) -> Option<Opening> {
+        let concerned = me.person == request.requester
+            || me.person == request.beneficiary
+            || me.sees_all
+            || self.is_approver(state, request, me);
         concerned.then(|| self.texts.opening(committed)).flatten()
     }
 
@@ -246,10 +308,22 @@ impl Engine {
 
     /// What `decide` itself would say to this person's approval.
     fn may_decide(&self, state: &State, request: &Request, me: &Asker) -> Result<(), Refusal> {
-        let now = state.journal.time.map_or(self.clock.wall(), |last| last.max(self.clock.wall()));
+        let now = state.judged_at(self.clock.wall());
         let policy = state.policy.as_ref().map_or(0, |p| p.policy.version);
-        let fields = DecisionFields { request: request.fields.request, statement: request.statement, approver: me.persona, decision: Decision::Approve, reason: None, policy };
-        let unsigned = Signed { key: me.key, nonce: Nonce::from_random(crate::random::bytes()), expires: now.plus(Duration::from_secs(60)), signature: me.nothing.clone() };
+        let fields = DecisionFields {
+            request: request.fields.request,
+            statement: request.statement,
+            approver: me.persona,
+            decision: Decision::Approve,
+            reason: None,
+            policy,
+        };
+        let unsigned = Signed {
+            key: me.key,
+            nonce: Nonce::from_random(crate::random::bytes()),
+            expires: now.plus(Duration::from_secs(60)),
+            signature: me.nothing.clone(),
+        };
         let event = Event::ApprovalGiven(Decided { fields, signed: unsigned });
         let actor = Actor::Person { person: me.person, persona: me.persona };
         decide(state, Proposal { event, actor, at: now, cause: None }, GrantId::from_random([0; 16])).map(|_| ())
@@ -257,7 +331,7 @@ impl Engine {
 
     fn grant(&self, state: &State, id: &GrantId, grant: &Grant, me: &Asker) -> GrantView {
         let request = &grant.request;
-        let now = state.journal.time.map_or(self.clock.wall(), |last| last.max(self.clock.wall()));
+        let now = state.judged_at(self.clock.wall());
         GrantView {
             grant: *id,
             request: request.fields.request,
@@ -285,15 +359,19 @@ impl Engine {
             order: s.order,
             ended: None,
         });
-        let mut rows: Vec<SessionView> = live.filter(|s| me.sees_all || me.person == s.person || me.kind == PersonaKind::Admin).collect();
+        let mut rows: Vec<SessionView> =
+            live.filter(|s| me.sees_all || me.person == s.person || me.kind == PersonaKind::Admin).collect();
         if ended {
-            rows.extend(self.ended_sessions(state)?);
+            rows.extend(self.ended_sessions(state)?.into_iter().filter(|s| me.sees_all || me.person == s.person));
         }
         Ok(View::Sessions(rows))
     }
 
     fn ended_sessions(&self, state: &State) -> Result<Vec<SessionView>, Refusal> {
-        let stored = self.reader.by_kind("session.ended", 0..u64::MAX, Order::NewestFirst, 100).map_err(|e| unavailable("reading the ledger", &e))?;
+        let stored = self
+            .reader
+            .by_kind("session.ended", 0..u64::MAX, Order::NewestFirst, 100)
+            .map_err(|e| unavailable("reading the ledger", &e))?;
         let ends = stored.iter().filter_map(|s| Entry::decode(&s.bytes).ok());
         let rows = ends.filter_map(|entry| {
             let Event::SessionEnded(ended) = entry.event else { return None };
@@ -315,7 +393,14 @@ impl Engine {
         Ok(rows.collect())
     }
 
-    fn entries(&self, state: &State, about: Option<String>, before: Option<u64>, limit: u32, me: &Asker) -> Result<View, Refusal> {
+    fn entries(
+        &self,
+        state: &State,
+        about: Option<String>,
+        before: Option<u64>,
+        limit: u32,
+        me: &Asker,
+    ) -> Result<View, Refusal> {
         let range = 0..before.unwrap_or(u64::MAX);
         let limit = usize::try_from(limit.min(MOST_ROWS)).unwrap_or(1);
         let reading = |e: store::StoreError| unavailable("reading the ledger", &e);
@@ -346,7 +431,10 @@ impl Engine {
     }
 
     fn entry(&self, seq: u64) -> Result<View, Refusal> {
-        let covering = self.reader.checkpoint_at_least(seq + 1).map_err(|e| unavailable("reading checkpoints", &e))?;
+        let covering = self
+            .reader
+            .checkpoint_at_least(seq.saturating_add(1))
+            .map_err(|e| unavailable("reading checkpoints", &e))?;
         let note = match covering {
             Some(note) => note,
             None => self.keeper.sign_head().map_err(|e| unavailable("signing the head", &e))?,
@@ -356,7 +444,8 @@ impl Engine {
             return Err(Refusal::NothingSuch { about: label("entry") });
         }
         let bytes = self.proofs.text(seq).map_err(|e| unavailable("reading the ledger", &e))?;
-        let proof: InclusionProof = self.reader.inclusion(seq, size).map_err(|e| unavailable("proving an entry", &e))?;
+        let proof: InclusionProof =
+            self.reader.inclusion(seq, size).map_err(|e| unavailable("proving an entry", &e))?;
         Ok(View::Entry { bytes, proof, checkpoint: note.to_string() })
     }
 
@@ -388,7 +477,8 @@ impl Engine {
         if prefix.len() < store::MIN_PREFIX || prefix.len() > 30 {
             return Err(Refusal::Unreadable);
         }
-        let found = self.reader.find_prefix(prefix.as_bytes(), 10).map_err(|e| unavailable("reading the ledger", &e))?;
+        let found =
+            self.reader.find_prefix(prefix.as_bytes(), 10).map_err(|e| unavailable("reading the ledger", &e))?;
         Ok(View::Ids(found.iter().filter_map(|key| String::from_utf8(key.as_bytes().to_vec()).ok()).collect()))
     }
 
@@ -396,7 +486,8 @@ impl Engine {
     fn permitted(&self, session: &SessionId, permit: u64, key: &Fingerprint) -> Result<(), Refusal> {
         let entry = self.decoded(permit).ok_or(Refusal::NotAllowed)?;
         let Event::Deed(done) = entry.event else { return Err(Refusal::NotAllowed) };
-        let mine = done.signed.key == *key && matches!(done.fields.deed, Deed::ReplayPermit { session: s, .. } if s == *session);
+        let mine = done.signed.key == *key
+            && matches!(done.fields.deed, Deed::ReplayPermit { session: s, .. } if s == *session);
         if mine { Ok(()) } else { Err(Refusal::NotAllowed) }
     }
 
@@ -410,13 +501,15 @@ impl Engine {
         self.permitted(session, permit, key)?;
         let state = self.state();
         let path = self.recording_path(session);
-        let header = recorder::Header::of(&path).map_err(|e| unavailable("reading a recording's header", &e))?.bytes().to_vec();
+        let header =
+            recorder::Header::of(&path).map_err(|e| unavailable("reading a recording's header", &e))?.bytes().to_vec();
         let opened = self.session_entry(session)?;
         let order = |head: channel::keeper::Extension| {
             let mut seqs = tegata::closure::of_reader(&state, key);
             seqs.extend([opened, permit]);
             let seqs: Vec<u64> = seqs.into_iter().collect();
-            let (entries, proof) = self.proofs.entries(&seqs, head.size).map_err(|e| KeeperError::Malformed(e.to_string()))?;
+            let (entries, proof) =
+                self.proofs.entries(&seqs, head.size).map_err(|e| KeeperError::Malformed(e.to_string()))?;
             Ok(Ask::Replay(ReplayOrder { head, entries, proof, header: header.clone() }))
         };
         let sealed = self.keeper.reseal(order).map_err(|e| unavailable("opening a recording", &e))?;
@@ -425,7 +518,13 @@ impl Engine {
         Ok(View::Recording { header, sealed, size })
     }
 
-    fn recording_bytes(&self, session: &SessionId, permit: u64, offset: u64, key: &Fingerprint) -> Result<View, Refusal> {
+    fn recording_bytes(
+        &self,
+        session: &SessionId,
+        permit: u64,
+        offset: u64,
+        key: &Fingerprint,
+    ) -> Result<View, Refusal> {
         use std::io::{Read, Seek, SeekFrom};
         self.permitted(session, permit, key)?;
         let reading = |e: std::io::Error| unavailable("reading a recording", &e);
@@ -438,6 +537,8 @@ impl Engine {
     }
 
     fn verify_replay(&self, state: &State) -> Result<View, Refusal> {
+        // A full fold with every signature takes a core for as long as it takes: one at a time.
+        let Ok(_turn) = self.replaying.try_lock() else { return Err(Refusal::TooFast { wait_s: 10 }) };
         let entries = state.journal.size;
         let folded = crate::fold::verified(&self.reader, entries);
         if let Err(error) = &folded {
@@ -446,9 +547,11 @@ impl Engine {
         Ok(View::Replay { entries, agrees: folded.is_ok_and(|folded| folded == *state) })
     }
 
-    fn doctor(&self, state: &State) -> DoctorView {
+    fn doctor(&self, state: &State, about: About) -> DoctorView {
         let mut checks = vec![self.keeper_check(), self.checkpoint_check(state), self.front_check()];
-        checks.extend(state.estate.targets.values().map(clock_check));
+        if about == About::Everything {
+            checks.extend(state.estate.targets.values().map(clock_check));
+        }
         DoctorView { origin: state.founding.as_ref().map(|f| f.origin.to_string()), missing: state.missing(), checks }
     }
 
@@ -468,21 +571,38 @@ impl Engine {
     }
 
     fn front_check(&self) -> Check {
-        if self.front.is_connected() { check("doctor-front-connected", Health::Well, []) } else { check("doctor-front-away", Health::Failing, []) }
+        if self.front.is_connected() {
+            check("doctor-front-connected", Health::Well, [])
+        } else {
+            check("doctor-front-away", Health::Failing, [])
+        }
     }
+}
+
+/// Whoever has proved no key learns whether the gate is well, and nothing of what is behind it.
+#[derive(PartialEq, Eq)]
+enum About {
+    Health,
+    Everything,
 }
 
 fn clock_check(target: &domain::estate::Target) -> Check {
     let label = ("target", target.label.to_string());
     match target.clock_offset_ms {
         None => check("doctor-clock-unseen", Health::Warning, [label]),
-        Some(ms) if ms.unsigned_abs() > domain::estate::FARTHEST_CLOCK_MS => check("doctor-clock-far", Health::Failing, [label, ("offset", ms.to_string())]),
+        Some(ms) if ms.unsigned_abs() > domain::estate::FARTHEST_CLOCK_MS => {
+            check("doctor-clock-far", Health::Failing, [label, ("offset", ms.to_string())])
+        }
         Some(ms) => check("doctor-clock-near", Health::Well, [label, ("offset", ms.to_string())]),
     }
 }
 
 fn check<const N: usize>(key: &str, health: Health, arguments: [(&str, String); N]) -> Check {
-    Check { key: key.to_owned(), arguments: arguments.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), health }
+    Check {
+        key: key.to_owned(),
+        arguments: arguments.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        health,
+    }
 }
 
 fn label(text: &str) -> Label {
@@ -490,7 +610,13 @@ fn label(text: &str) -> Label {
 }
 
 fn groups_of(state: &State, person: &PersonId) -> BTreeSet<Label> {
-    state.people.groups.iter().filter(|(_, members)| members.contains_key(person)).map(|(label, _)| label.clone()).collect()
+    state
+        .people
+        .groups
+        .iter()
+        .filter(|(_, members)| members.contains_key(person))
+        .map(|(label, _)| label.clone())
+        .collect()
 }
 
 /// Who asks.
@@ -507,8 +633,17 @@ struct Asker {
 impl Asker {
     fn of(state: &State, key: &Fingerprint) -> Result<Self, Refusal> {
         let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
-        let sees_all = signer.kind == PersonaKind::Admin && (state.people.is_administrator(&signer.person) || state.people.is_member(&label(AUDITORS), &signer.person));
-        Ok(Self { person: signer.person, persona: signer.persona, kind: signer.kind, key: *key, sees_all, nothing: placeholder() })
+        let sees_all = signer.kind == PersonaKind::Admin
+            && (state.people.is_administrator(&signer.person)
+                || state.people.is_member(&label(AUDITORS), &signer.person));
+        Ok(Self {
+            person: signer.person,
+            persona: signer.persona,
+            kind: signer.kind,
+            key: *key,
+            sees_all,
+            nothing: placeholder(),
+        })
     }
 }
 

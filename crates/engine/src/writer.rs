@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::decide::{Proposal, decide};
 use domain::event::{Attempt, ClockDoubted, Event, RefusalRecorded, RefusalsOverflowed, SnapshotTaken};
 use domain::state::FOLD_VERSION;
-use domain::{Actor, Entry, GrantId, Refusal, State, Timestamp};
+use domain::{Actor, Entry, GrantId, PersonId, Refusal, State, Timestamp};
 use ledger::{Hash, SignedCheckpoint};
 use store::{Beside, BlobKey, NewEntry, Reader, Store, StoreError, SubjectKey};
 use tokio::sync::{oneshot, watch};
@@ -22,6 +22,8 @@ const LARGEST_BATCH: usize = 1_000;
 const LONGEST_QUEUE: usize = 4_096;
 /// With nothing to do the writer still looks at the clock this often.
 const TICK: Duration = Duration::from_millis(500);
+/// Refusals of one person that are written one by one in a minute.
+const REFUSALS_A_PERSON: u32 = 20;
 /// Entries between snapshots.
 const SNAPSHOT_EVERY: u64 = 20_000;
 
@@ -78,21 +80,37 @@ pub(crate) struct Written {
 }
 
 enum Job {
-    Propose { make: Make, attempt: Attempt, who: Actor, reply: oneshot::Sender<Result<Written, Refusal>> },
+    Propose {
+        make: Make,
+        attempt: Attempt,
+        who: Actor,
+        reply: oneshot::Sender<Result<Written, Refusal>>,
+    },
     /// A refusal that was found before it came here.
-    Refused { refusal: Refusal, attempt: Attempt, who: Actor },
+    Refused {
+        refusal: Refusal,
+        attempt: Attempt,
+        who: Actor,
+    },
     Checkpoint(SignedCheckpoint),
-    SnapshotPut { size: u64, hash: Hash },
+    SnapshotPut {
+        size: u64,
+        hash: Hash,
+    },
     Stop(oneshot::Sender<()>),
 }
 
 impl Writer {
     /// Starts the writer's thread on `store`, whose fold is `state`.
-    pub(crate) fn start(store: Store, state: State, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    /// `reader`: the writer's own, so that other readers never hold it up.
+    pub(crate) fn start(store: Store, reader: Reader, state: State, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(LONGEST_QUEUE);
-        let published = Arc::new(Published { size: watch::Sender::new(state.journal.size), state: RwLock::new(Arc::new(state.clone())) });
+        let published = Arc::new(Published {
+            size: watch::Sender::new(state.journal.size),
+            state: RwLock::new(Arc::new(state.clone())),
+        });
         let writer = Self { queue, published: published.clone() };
-        let desk = Desk::new(store, state, clock, published, writer.queue.clone());
+        let desk = Desk::new(store, reader, state, clock, published, writer.queue.clone());
         std::thread::Builder::new().name("writer".into()).spawn(move || desk.run(&jobs))?;
         Ok(writer)
     }
@@ -148,6 +166,8 @@ struct Desk {
     watch: ClockWatch,
     published: Arc<Published>,
     overflow: BTreeMap<Attempt, u64>,
+    /// Refusals of each person in the current minute.
+    shares: (i64, BTreeMap<PersonId, u32>),
     last_snapshot: u64,
     queue: SyncSender<Job>,
 }
@@ -159,6 +179,8 @@ struct Batch {
     beside: Vec<Sealed>,
     keys: BTreeSet<Vec<u8>>,
     replies: Vec<(oneshot::Sender<Result<Written, Refusal>>, Place)>,
+    /// The counts of refusals not written one by one are in it.
+    counts_overflow: bool,
 }
 
 /// Where in the batch a proposal's own entry stands.
@@ -168,11 +190,28 @@ struct Place {
 }
 
 impl Desk {
-    fn new(store: Store, state: State, clock: Arc<dyn Clock>, published: Arc<Published>, queue: SyncSender<Job>) -> Self {
+    fn new(
+        store: Store,
+        reader: Reader,
+        state: State,
+        clock: Arc<dyn Clock>,
+        published: Arc<Published>,
+        queue: SyncSender<Job>,
+    ) -> Self {
         let watch = ClockWatch::new(clock.wall(), clock.boot());
-        let reader = store.reader();
         let last_snapshot = state.journal.size;
-        Self { store, reader, state, clock, watch, published, overflow: BTreeMap::new(), last_snapshot, queue }
+        Self {
+            store,
+            reader,
+            state,
+            clock,
+            watch,
+            published,
+            overflow: BTreeMap::new(),
+            shares: (0, BTreeMap::new()),
+            last_snapshot,
+            queue,
+        }
     }
 
     fn run(mut self, jobs: &Receiver<Job>) {
@@ -255,9 +294,20 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, batch: &mut Batch, at: Timestamp, make: Make, attempt: Attempt, who: Actor, reply: oneshot::Sender<Result<Written, Refusal>>) {
+    fn take(
+        &mut self,
+        batch: &mut Batch,
+        at: Timestamp,
+        make: Make,
+        attempt: Attempt,
+        who: Actor,
+        reply: oneshot::Sender<Result<Written, Refusal>>,
+    ) {
         let outcome = make(&batch.state, at).and_then(|draft| {
             self.keys_are_new(batch, &draft.beside)?;
+            // While the clock is in doubt the ledger's time stands still; only the word of two persons together moves it.
+            let held = batch.state.journal.clock_doubt.is_some() && !matches!(draft.event, Event::MotionCarried(_));
+            let at = if held { batch.state.journal.time.unwrap_or(at) } else { at };
             let proposal = Proposal { event: draft.event, actor: draft.actor, at, cause: draft.cause };
             let place = batch.add(proposal)?;
             batch.keep(draft.beside);
@@ -275,15 +325,35 @@ impl Desk {
     /// A text whose commitment is already there would undo the whole batch: refused before.
     fn keys_are_new(&self, batch: &Batch, beside: &[Sealed]) -> Result<(), Refusal> {
         let taken = |key: &BlobKey| batch.keys.contains(key.as_bytes()) || !matches!(self.reader.blob(key), Ok(None));
-        if beside.iter().any(|b| b.repeat == Repeat::Refused && taken(&b.key)) { Err(Refusal::NonceUsed) } else { Ok(()) }
+        if beside.iter().any(|b| b.repeat == Repeat::Refused && taken(&b.key)) {
+            Err(Refusal::NonceUsed)
+        } else {
+            Ok(())
+        }
     }
 
     /// One by one while there is room in the minute, then counted. While the clock is in doubt only counted.
     fn note_refusal(&mut self, batch: &mut Batch, at: Timestamp, refusal: &Refusal, attempt: Attempt, who: Actor) {
+        if !self.may_be_written(who, refusal, at) {
+            *self.overflow.entry(attempt).or_default() += 1;
+            return;
+        }
         let event = Event::RefusalRecorded(RefusalRecorded { code: refusal.code(), attempt, about: refusal.about() });
         if batch.add(Proposal { event, actor: who, at, cause: None }).is_err() {
             *self.overflow.entry(attempt).or_default() += 1;
         }
+    }
+
+    /// Nobody uses up the minute's refusals for the others: who proved nothing, or comes too fast, is counted; a person has a share.
+    fn may_be_written(&mut self, who: Actor, refusal: &Refusal, at: Timestamp) -> bool {
+        let Actor::Person { person, .. } = who else { return false };
+        let minute = at.seconds().div_euclid(60);
+        if self.shares.0 != minute {
+            self.shares = (minute, BTreeMap::new());
+        }
+        let share = self.shares.1.entry(person).or_default();
+        *share += 1;
+        *share <= REFUSALS_A_PERSON && !matches!(refusal, Refusal::TooFast { .. })
     }
 
     /// The count of a minute is written when the next one has room again.
@@ -294,7 +364,7 @@ impl Desk {
         let counts = self.overflow.clone();
         let event = Event::RefusalsOverflowed(RefusalsOverflowed { counts });
         if batch.add(Proposal { event, actor: Actor::Engine, at, cause: None }).is_ok() {
-            self.overflow.clear();
+            batch.counts_overflow = true;
         }
     }
 
@@ -302,16 +372,37 @@ impl Desk {
         if batch.entries.is_empty() {
             return;
         }
-        let beside: Vec<Sealed> = batch.beside.iter().filter(|b| matches!(self.reader.blob(&b.key), Ok(None))).cloned().collect();
-        let entries: Vec<NewEntry<'_>> = batch.entries.iter().map(|(entry, bytes, subjects)| NewEntry { bytes, time_us: entry.time.micros(), kind: entry.event.kind(), subjects }).collect();
-        let kept: Vec<Beside<'_>> = beside.iter().map(|b| Beside { key: b.key, owner: &b.owner, purpose: b.purpose, bytes: &b.bytes }).collect();
+        let beside: Vec<Sealed> =
+            batch.beside.iter().filter(|b| matches!(self.reader.blob(&b.key), Ok(None))).cloned().collect();
+        let entries: Vec<NewEntry<'_>> = batch
+            .entries
+            .iter()
+            .map(|(entry, bytes, subjects)| NewEntry {
+                bytes,
+                time_us: entry.time.micros(),
+                kind: entry.event.kind(),
+                subjects,
+            })
+            .collect();
+        let kept: Vec<Beside<'_>> = beside
+            .iter()
+            .map(|b| Beside { key: b.key, owner: &b.owner, purpose: b.purpose, bytes: &b.bytes })
+            .collect();
         match self.store.append(self.state.journal.size, &entries, &kept) {
             Ok(appended) => {
                 self.state = batch.state;
+                if batch.counts_overflow {
+                    self.overflow.clear();
+                }
                 self.publish();
                 for (reply, place) in batch.replies {
-                    let (Some((entry, ..)), Some(leaf)) = (batch.entries.get(place.first), appended.leaves.get(place.first)) else { continue };
-                    let _gone = reply.send(Ok(Written { seq: entry.seq, leaf: *leaf, time: entry.time, grant: place.grant }));
+                    let (Some((entry, ..)), Some(leaf)) =
+                        (batch.entries.get(place.first), appended.leaves.get(place.first))
+                    else {
+                        continue;
+                    };
+                    let _gone =
+                        reply.send(Ok(Written { seq: entry.seq, leaf: *leaf, time: entry.time, grant: place.grant }));
                 }
             }
             Err(error) => self.fail(&error, batch),
@@ -351,7 +442,9 @@ impl Desk {
         let (state, snapshots, queue) = (self.state.clone(), self.store.snapshots(), self.queue.clone());
         let aside = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
             let size = state.journal.size;
-            let put = serde_json::to_vec(&state).map_err(|e| e.to_string()).and_then(|bytes| snapshots.put(FOLD_VERSION, size, &bytes).map_err(|e| e.to_string()));
+            let put = serde_json::to_vec(&state)
+                .map_err(|e| e.to_string())
+                .and_then(|bytes| snapshots.put(FOLD_VERSION, size, &bytes).map_err(|e| e.to_string()));
             match put {
                 Ok(hash) => {
                     let _full = queue.try_send(Job::SnapshotPut { size, hash });
@@ -373,7 +466,14 @@ enum Turn {
 
 impl Batch {
     fn over(state: &State) -> Self {
-        Self { state: state.clone(), entries: vec![], beside: vec![], keys: BTreeSet::new(), replies: vec![] }
+        Self {
+            state: state.clone(),
+            entries: vec![],
+            beside: vec![],
+            keys: BTreeSet::new(),
+            replies: vec![],
+            counts_overflow: false,
+        }
     }
 
     /// Judges and folds in; nothing of a refused proposal stays.
@@ -399,7 +499,13 @@ impl Batch {
         let seqs = tegata::closure::of_grant(&self.state, grant);
         let bytes = serde_json::to_vec(&seqs).expect("numbers are JSON");
         let key = closure_key(&made.grant);
-        self.beside.push(Sealed { key, owner: "installation".into(), purpose: "closure", bytes: Arc::new(bytes), repeat: Repeat::KeptOnce });
+        self.beside.push(Sealed {
+            key,
+            owner: "installation".into(),
+            purpose: "closure",
+            bytes: Arc::new(bytes),
+            repeat: Repeat::KeptOnce,
+        });
     }
 
     fn keep(&mut self, beside: Vec<Sealed>) {

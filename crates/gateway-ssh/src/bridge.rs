@@ -447,11 +447,11 @@ impl Passing {
         self.judge(ask).await.map_err(Outcome::Refused)?;
         let asked = match start {
             Start::Shell => {
-                self.note(Kind::Shell, Direction::FromClient, Bytes::new()).await;
+                self.note_before_doing(Kind::Shell, Bytes::new()).await?;
                 far.write.request_shell(true).await
             }
             Start::Exec(command) => {
-                self.note(Kind::Exec, Direction::FromClient, command.clone().into()).await;
+                self.note_before_doing(Kind::Exec, command.clone().into()).await?;
                 far.write.exec(true, command).await
             }
             // Nothing allows one yet, so nothing records one either.
@@ -709,6 +709,15 @@ impl Passing {
     /// A lost recording freezes and ends the session by itself, so nobody here has to hear of it.
     async fn note(&self, kind: Kind, direction: Direction, bytes: Bytes) {
         let _lost = self.session.live.reel.record(kind, self.end.number, direction, bytes).await;
+    }
+
+    /// What starts on the target starts only once it is on its way into the recording, and nothing was ordered against it meanwhile.
+    async fn note_before_doing(&self, kind: Kind, bytes: Bytes) -> Result<(), Outcome> {
+        let live = &self.session.live;
+        if live.reel.record(kind, self.end.number, Direction::FromClient, bytes).await.is_err() {
+            return Err(self.await_end().await);
+        }
+        live.may_flow().await.map_err(|_| Outcome::SessionOver)
     }
 
     fn size(&self) -> Option<Size> {

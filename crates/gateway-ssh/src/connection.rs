@@ -24,8 +24,8 @@ use crate::key;
 use crate::login::{Login, Way};
 use crate::notice;
 use crate::server::{DoorPass, Shared, TaskGuard, WINDOW, socket_options};
-use crate::sessions::{Due, Live, Liveness, Motion, Sign};
-use crate::tape::{Direction, Kind};
+use crate::sessions::{Asked, Due, Hold, Live, Liveness, Motion, Place, Sign};
+use crate::tape::{Direction, Kind, Reel};
 use crate::target::{Dialled, Target, TargetError};
 use crate::valve::{Paced, Valve, WhenFull};
 
@@ -60,6 +60,7 @@ pub(crate) enum Stage {
 
 /// An open passage.
 pub(crate) struct Session {
+    place: Place,
     pub(crate) live: Arc<Live>,
     pub(crate) target: Target,
     pub(crate) terms: Terms,
@@ -174,7 +175,9 @@ impl<G: Gate> Attended<G> {
                 }
                 opened = async { opening.as_mut().expect("polled only while opening").await }, if opening.is_some() => {
                     opening = None;
-                    self.admit(opened.unwrap_or_else(|_| Err(internal())));
+                    if let Some(reason) = self.admit(opened.unwrap_or_else(|_| Err(internal()))) {
+                        break reason;
+                    }
                 }
                 () = watcher.look() => {
                     if let Some(reason) = watcher.verdict(&self) {
@@ -187,21 +190,30 @@ impl<G: Gate> Attended<G> {
         // An opening that is under way is not dropped: engine may have entered the session already, and must hear of its end.
         if let Some(opening) = opening.take() {
             self.valve.cut();
-            self.admit(opening.await.unwrap_or_else(|_| Err(internal())));
+            let _over_anyway = self.admit(opening.await.unwrap_or_else(|_| Err(internal())));
         }
         self.finish(connected.then_some(running), reason).await;
     }
 
-    fn admit(&self, opened: Result<Session, Refusal>) {
-        let stage = match opened {
+    /// Lets the channels that wait go on. A session that was killed or is over by now is ended before any of them sees it: nothing that waits
+    /// reaches the target.
+    fn admit(&self, opened: Result<Session, Refusal>) -> Option<EndReason> {
+        let (stage, called_off) = match opened {
             Ok(session) => {
-                let session = Arc::new(session);
-                self.shared.sessions.enter(session.live.clone());
-                Stage::Open(session)
+                let called_off = session.live.reins.called_off(BootTime::now());
+                match &called_off {
+                    Some(reason) => {
+                        let _first = session.ending.set(reason.clone());
+                        session.live.end();
+                    }
+                    None => session.place.is_open(),
+                }
+                (Stage::Open(Arc::new(session)), called_off)
             }
-            Err(refusal) => Stage::Refused(Arc::new(refusal)),
+            Err(refusal) => (Stage::Refused(Arc::new(refusal)), None),
         };
         self.stage.send_replace(stage);
+        called_off
     }
 
     fn session(&self) -> Option<Arc<Session>> {
@@ -264,26 +276,33 @@ impl<G: Gate> Attended<G> {
     }
 
     async fn settle(&self, session: &Session, reason: EndReason) {
-        let live = &session.live;
-        let last = live.reel.record(Kind::End, 0, Direction::Gateway, reason.code().into());
-        let _kept = timeout(GOODBYE, last).await;
-        live.reel.close();
-        let closed = async {
-            while !live.reel.is_closed() {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let _in_time = timeout(LAST_CHUNK, closed).await;
-        self.shared.sessions.leave(&live.session);
-        self.shared.gate.ended(SessionEnd {
-            session: live.session.clone(),
-            reason,
-            opened: live.opened,
-            ended: BootTime::now(),
-            anchor: live.reel.anchor(),
-            bytes_in: live.bytes_in.load(Ordering::Acquire),
-            bytes_out: live.bytes_out.load(Ordering::Acquire),
-        });
+        self.shared.gate.ended(conclude(&session.live, reason).await);
+        session.place.leave();
+    }
+}
+
+/// Closes the recording, waits for that with a limit, and says how the session ended.
+async fn conclude(live: &Live, reason: EndReason) -> SessionEnd {
+    let ended = BootTime::now();
+    live.reel.record_soon_with(Kind::End, reason.code());
+    live.reel.close();
+    let _in_time = timeout(LAST_CHUNK, closed(&live.reel)).await;
+    let last = live.reel.last_anchor();
+    SessionEnd {
+        session: live.session.clone(),
+        reason,
+        opened: live.opened,
+        ended,
+        anchor: last.or_else(|| live.reel.anchor()),
+        complete: last.is_some() && live.reel.is_whole(),
+        bytes_in: live.bytes_in.load(Ordering::Acquire),
+        bytes_out: live.bytes_out.load(Ordering::Acquire),
+    }
+}
+
+async fn closed(reel: &Reel) {
+    while !reel.is_closed() {
+        sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -321,7 +340,7 @@ impl Watcher {
         match &self.session {
             Some(session) => tokio::select! {
                 _ = self.tick.tick() => {}
-                () = session.live.bell.notified() => {}
+                () = session.live.reins.order() => {}
             },
             None => {
                 self.tick.tick().await;
@@ -351,17 +370,17 @@ impl Watcher {
 
     fn judge(&mut self, session: &Session, now: BootTime) -> Option<EndReason> {
         let live = &session.live;
-        if let Some(reason) = live.killed() {
+        if let Some(reason) = live.reins.killed() {
             return Some(EndReason::Killed(reason));
         }
-        match live.due(now) {
+        match live.reins.due(now) {
             Due::End => return Some(EndReason::GrantEnded),
             Due::Warning(left) => drop(session.warnings.send_replace(Some(left))),
             Due::Nothing => {}
         }
         self.note_motion(session);
         if live.reel.is_lost(now) {
-            live.freeze();
+            live.reins.hold(Hold::Unrecorded);
             let since = *self.lost_at.get_or_insert(now);
             return (now.since(since) >= FROZEN_BEFORE_LOSS).then_some(EndReason::RecordingFailed);
         }
@@ -375,7 +394,7 @@ impl Watcher {
 
     /// Freezing and thawing stand in the recording.
     fn note_motion(&mut self, session: &Session) {
-        let frozen = session.live.motion() == Motion::Frozen;
+        let frozen = session.live.reins.motion() == Motion::Frozen;
         if frozen != self.frozen {
             self.frozen = frozen;
             session.live.reel.record_soon(if frozen { Kind::Frozen } else { Kind::Thawed });
@@ -412,6 +431,13 @@ impl<G: Gate> Opener<G> {
             recording_header: draft.header_hash(),
             session: session.clone(),
         };
+        // Entered before engine is asked: it may order something for the session before its answer has come here.
+        let place = self.shared.sessions.enter(Asked {
+            session: session.clone(),
+            target: self.login.target().to_owned(),
+            account: self.login.account().to_owned(),
+            source: self.source,
+        });
         let ahead = self.dial_ahead().await;
         let passage = match self.shared.gate.open(ask).await {
             Ok(passage) => passage,
@@ -423,13 +449,36 @@ impl<G: Gate> Opener<G> {
             }
         };
         // From here on engine has a session open: its end must be reported whatever happens.
-        let ends_at = BootTime::now().plus(passage.ends_in);
+        place.reins.set_end(BootTime::now().plus(passage.ends_in));
         let reel = self.shared.deck.load(draft);
         let who = (session, passage.target_label.clone(), passage.target_user.clone());
-        let live = Live::new(who, self.source, ends_at, reel);
-        match self.reach(ahead, &passage, ephemeral).await {
-            Ok(target) => Ok(self.opened(live, target, passage)),
-            Err(error) => Err(self.failed(live, &error, passage.language)),
+        let live = Arc::new(Live::new(who, place.reins.clone(), reel));
+        place.attach(live.clone());
+        let reached = tokio::select! {
+            biased;
+            reason = self.called_off(&live) => Err((reason, None)),
+            reached = self.reach(ahead, &passage, ephemeral) => {
+                reached.map_err(|error| (EndReason::TargetRefused(error.to_string()), Some(error)))
+            }
+        };
+        match reached {
+            Ok(target) => Ok(self.opened(place, live, target, passage)),
+            Err((reason, error)) => Err(self.failed(&place, &live, reason, error.as_ref(), passage.language).await),
+        }
+    }
+
+    /// Returns once the session must not be opened any more.
+    async fn called_off(&self, live: &Live) -> EndReason {
+        let mut stopping = self.shared.stopping.subscribe();
+        loop {
+            if let Some(reason) = live.reins.called_off(BootTime::now()) {
+                return reason;
+            }
+            tokio::select! {
+                _ = stopping.wait_for(|stop| *stop) => return EndReason::GatewayStopped,
+                () = live.reins.order() => {}
+                () = sleep(TICK) => {}
+            }
         }
     }
 
@@ -461,9 +510,10 @@ impl<G: Gate> Opener<G> {
         dialled.log_in(&passage.target_user, key, &passage.certificate).await
     }
 
-    fn opened(&self, live: Live, target: Target, passage: Passage) -> Session {
+    fn opened(&self, place: Place, live: Arc<Live>, target: Target, passage: Passage) -> Session {
         Session {
-            live: Arc::new(live),
+            place,
+            live,
             target,
             terms: passage.terms,
             notice: passage.notice,
@@ -475,23 +525,28 @@ impl<G: Gate> Opener<G> {
         }
     }
 
-    fn failed(&self, live: Live, error: &TargetError, language: Language) -> Refusal {
-        tracing::warn!(session = %live.session, %error, "target cannot be used");
-        let reason = EndReason::TargetRefused(error.to_string());
-        let refusal = target_refusal(error, &reason, language);
-        live.reel.record_soon(Kind::End);
-        live.reel.close();
-        self.shared.gate.ended(SessionEnd {
-            session: live.session.clone(),
-            reason,
-            opened: live.opened,
-            ended: BootTime::now(),
-            anchor: None,
-            bytes_in: 0,
-            bytes_out: 0,
-        });
+    async fn failed(
+        &self,
+        place: &Place,
+        live: &Live,
+        reason: EndReason,
+        error: Option<&TargetError>,
+        language: Language,
+    ) -> Refusal {
+        let refusal = match error {
+            Some(error) => target_refusal(error, &reason, language),
+            None => called_off_refusal(&reason, language),
+        };
+        tracing::warn!(session = %live.session, %reason, code = refusal.code, "not opened");
+        self.shared.gate.ended(conclude(live, reason).await);
+        place.leave();
         refusal
     }
+}
+
+fn called_off_refusal(reason: &EndReason, language: Language) -> Refusal {
+    let sentence = notice::end(reason, language).unwrap_or_default();
+    Refusal { code: reason.code().into(), sentence, hint: None, exit: 1 }
 }
 
 fn target_refusal(error: &TargetError, reason: &EndReason, language: Language) -> Refusal {

@@ -31,7 +31,7 @@ pub trait Gate: Send + Sync + 'static {
     /// A stream to engine's API for an authenticated key.
     fn control(&self, ask: ControlAsk) -> impl Future<Output = Result<Box<dyn ControlStream>, Refusal>> + Send;
 
-    /// A session that had been opened is over; fire and forget, with a durable spool behind it.
+    /// A session that had been opened is over; fire and forget. Called from tasks that carry other sessions, so it must not block.
     fn ended(&self, end: SessionEnd);
 }
 
@@ -125,6 +125,8 @@ pub struct SessionEnd {
     pub ended: BootTime,
     /// The recording's last anchor; `None` where nothing could be made durable.
     pub anchor: Option<Anchor>,
+    /// Whether nothing of the recording failed and `anchor` is that of its last chunk, made durable.
+    pub complete: bool,
     /// Bytes from client to target, and from target to client.
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -141,6 +143,7 @@ pub enum EndReason {
     /// The target could not be reached, did not prove its host key or did not take the certificate.
     TargetRefused(String),
     GrantEnded,
+    /// By order; the reason given for it, or nothing.
     Killed(String),
     RecordingFailed,
     /// The connection broke a limit of the gateway.

@@ -73,6 +73,8 @@ pub fn end(reason: &EndReason, language: Language) -> Option<String> {
         (EndReason::TargetRefused(why), Language::Japanese) => format!("対象に接続できません: {why}"),
         (EndReason::GrantEnded, Language::English) => "the grant has ended; the session was closed".into(),
         (EndReason::GrantEnded, Language::Japanese) => "許可の期限が来たため、接続を閉じました".into(),
+        (EndReason::Killed(why), Language::English) if why.is_empty() => "the session was closed by order".into(),
+        (EndReason::Killed(why), Language::Japanese) if why.is_empty() => "命令により接続を閉じました".into(),
         (EndReason::Killed(why), Language::English) => format!("the session was closed by order: {why}"),
         (EndReason::Killed(why), Language::Japanese) => format!("命令により接続を閉じました: {why}"),
         (EndReason::RecordingFailed, Language::English) => {

@@ -31,6 +31,9 @@ const EVENT_QUEUE: usize = 16;
 /// Pause after the listener itself failed (out of descriptors), so that the failure does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// For every session to end and report at a stop: longer than the wait for a recording's last chunk.
+const STOPPED_WITHIN: Duration = Duration::from_secs(8);
+
 /// How the gateway is set up.
 pub struct Settings {
     pub host_keys: Vec<PrivateKey>,
@@ -365,13 +368,12 @@ async fn carry<G: Gate>(
         });
     }
     // The acceptor is gone; the sessions end by the same signal.
-    let patience = Duration::from_secs(2);
     let emptied = async {
         while load.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let _in_time = tokio::time::timeout(patience, emptied).await;
+    let _in_time = tokio::time::timeout(STOPPED_WITHIN, emptied).await;
 }
 
 struct LoadGuard(Arc<AtomicUsize>);

@@ -1,6 +1,6 @@
 //! The live sessions: who looks in from above sees them here, and gives orders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,29 +9,61 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::BootTime;
+use crate::gate::EndReason;
 use crate::notice::WARN_BEFORE;
 use crate::tape::Reel;
 
 /// A handle on all live sessions; clones are the same handle.
 #[derive(Debug, Clone, Default)]
 pub struct Sessions {
-    live: Arc<Mutex<BTreeMap<String, Arc<Live>>>>,
+    entered: Arc<Mutex<BTreeMap<String, Entry>>>,
 }
 
-/// One live session, as it was when asked for.
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionStage {
+    /// Engine is being asked, or the target logged in to; nothing passes yet. Orders and the end are obeyed already.
+    Opening,
+    Open,
+}
+
+/// One session, as it was when asked for.
 #[derive(Debug, Clone)]
 pub struct SessionView {
     pub session: String,
     pub target_label: String,
     pub target_user: String,
     pub source: IpAddr,
+    pub stage: SessionStage,
+    /// When it was entered here.
     pub opened: BootTime,
-    pub ends_at: BootTime,
+    /// `None` until engine has said it.
+    pub ends_at: Option<BootTime>,
     pub frozen: bool,
     pub channels: usize,
     /// Bytes from client to target, and from target to client.
     pub bytes_in: u64,
     pub bytes_out: u64,
+}
+
+/// What of a session is known before engine has answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) session: String,
+    /// As typed in the login name.
+    pub(crate) target: String,
+    pub(crate) account: String,
+    pub(crate) source: IpAddr,
+}
+
+#[derive(Debug)]
+struct Entry {
+    asked: Asked,
+    since: BootTime,
+    reins: Arc<Reins>,
+    /// Once engine has let it pass.
+    live: Option<Arc<Live>>,
+    stage: SessionStage,
 }
 
 /// There is no live session of that name.
@@ -40,51 +72,111 @@ pub struct SessionView {
 pub struct NotLive(pub String);
 
 impl Sessions {
+    /// Those being opened, too: engine may know of them already.
     pub fn list(&self) -> Vec<SessionView> {
-        self.all().values().map(|live| live.view()).collect()
+        self.all().values().map(Entry::view).collect()
     }
 
     /// Stops all forwarding in both directions; the target's processes go on, keepalives are answered, and the end still comes.
     pub fn freeze(&self, session: &str) -> Result<(), NotLive> {
-        self.order(session, |live| live.freeze())
+        self.order(session, |reins| reins.hold(Hold::Ordered))
     }
 
+    /// Takes an ordered freeze back; what is frozen for another reason stays so.
     pub fn thaw(&self, session: &str) -> Result<(), NotLive> {
-        self.order(session, |live| live.thaw())
+        self.order(session, Reins::thaw)
     }
 
-    /// Ends a session now; `reason` is shown to the person and recorded.
+    /// Ends a session now; on return nothing more is taken to be forwarded. `reason` is shown to the person, where there is one.
     pub fn kill(&self, session: &str, reason: &str) -> Result<(), NotLive> {
-        self.order(session, |live| live.kill(reason))
+        self.order(session, |reins| reins.kill(reason))
     }
 
     /// Moves a session's end to `ends_in` from now.
     pub fn revise_end(&self, session: &str, ends_in: Duration) -> Result<(), NotLive> {
-        self.order(session, |live| live.revise_end(BootTime::now().plus(ends_in)))
+        self.order(session, |reins| reins.set_end(BootTime::now().plus(ends_in)))
     }
 
     /// Session, chunks made durable and the hash of their chain, for each recording that has any.
     pub fn anchors(&self) -> Vec<(String, u64, [u8; 32])> {
         let all = self.all();
-        all.iter().filter_map(|(id, live)| live.reel.anchor().map(|a| (id.clone(), a.chunks, a.hash))).collect()
+        let live = all.iter().filter_map(|(id, entry)| Some((id, entry.live.as_ref()?)));
+        live.filter_map(|(id, live)| live.reel.anchor().map(|a| (id.clone(), a.chunks, a.hash))).collect()
     }
 
-    pub(crate) fn enter(&self, live: Arc<Live>) {
-        self.all().insert(live.session.clone(), live);
+    /// Enters a session before engine is asked for it, so that no order can come too early.
+    pub(crate) fn enter(&self, asked: Asked) -> Place {
+        let (session, reins) = (asked.session.clone(), Arc::new(Reins::default()));
+        let entry =
+            Entry { asked, since: BootTime::now(), reins: reins.clone(), live: None, stage: SessionStage::Opening };
+        self.all().insert(session.clone(), entry);
+        Place { sessions: self.clone(), session, reins }
     }
 
-    pub(crate) fn leave(&self, session: &str) {
-        self.all().remove(session);
+    fn change(&self, session: &str, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.all().get_mut(session) {
+            change(entry);
+        }
     }
 
-    fn order(&self, session: &str, order: impl FnOnce(&Live)) -> Result<(), NotLive> {
-        let live = self.all().get(session).cloned().ok_or_else(|| NotLive(session.to_owned()))?;
-        order(&live);
+    fn order(&self, session: &str, order: impl FnOnce(&Reins)) -> Result<(), NotLive> {
+        let reins = self.all().get(session).map(|entry| entry.reins.clone());
+        order(&*reins.ok_or_else(|| NotLive(session.to_owned()))?);
         Ok(())
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Live>>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.entered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn view(&self) -> SessionView {
+        let live = self.live.as_deref();
+        let count = |of: fn(&Live) -> &AtomicU64| live.map_or(0, |live| of(live).load(Ordering::Acquire));
+        SessionView {
+            session: self.asked.session.clone(),
+            target_label: live.map_or(&self.asked.target, |live| &live.target_label).clone(),
+            target_user: live.map_or(&self.asked.account, |live| &live.target_user).clone(),
+            source: self.asked.source,
+            stage: self.stage,
+            opened: self.since,
+            ends_at: self.reins.ends_at(),
+            frozen: self.reins.motion() == Motion::Frozen,
+            channels: live.map_or(0, |live| live.channels.load(Ordering::Acquire)),
+            bytes_in: count(|live| &live.bytes_in),
+            bytes_out: count(|live| &live.bytes_out),
+        }
+    }
+}
+
+/// A session's entry among the others; dropped, it is no longer there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    sessions: Sessions,
+    session: String,
+    pub(crate) reins: Arc<Reins>,
+}
+
+impl Place {
+    /// Engine has let it pass.
+    pub(crate) fn attach(&self, live: Arc<Live>) {
+        self.sessions.change(&self.session, |entry| entry.live = Some(live));
+    }
+
+    pub(crate) fn is_open(&self) {
+        self.sessions.change(&self.session, |entry| entry.stage = SessionStage::Open);
+    }
+
+    /// To be called once its end has been told.
+    pub(crate) fn leave(&self) {
+        self.sessions.all().remove(&self.session);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -96,28 +188,121 @@ pub(crate) enum Motion {
     Ended,
 }
 
-/// One session's shared state.
+/// Why nothing passes for now. One reason taken back leaves the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hold {
+    Ordered,
+    /// The recording has failed.
+    Unrecorded,
+    /// From the order to the end.
+    Killed,
+}
+
+/// What a session obeys, from before engine is asked for it until its end.
+#[derive(Debug)]
+pub(crate) struct Reins {
+    motion: watch::Sender<Motion>,
+    orders: Mutex<Orders>,
+    /// Rung at every order.
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    lifetime: Option<Lifetime>,
+    kill: Option<String>,
+    holds: BTreeSet<Hold>,
+}
+
+impl Default for Reins {
+    fn default() -> Self {
+        Self { motion: watch::Sender::new(Motion::Flowing), orders: Mutex::default(), bell: Notify::new() }
+    }
+}
+
+impl Reins {
+    pub(crate) fn hold(&self, hold: Hold) {
+        self.change(|orders| drop(orders.holds.insert(hold)));
+    }
+
+    fn thaw(&self) {
+        self.change(|orders| drop(orders.holds.remove(&Hold::Ordered)));
+    }
+
+    fn kill(&self, reason: &str) {
+        self.change(|orders| {
+            orders.kill.get_or_insert_with(|| reason.to_owned());
+            orders.holds.insert(Hold::Killed);
+        });
+    }
+
+    pub(crate) fn set_end(&self, ends_at: BootTime) {
+        self.change(|orders| match &mut orders.lifetime {
+            Some(lifetime) => lifetime.revise(BootTime::now(), ends_at),
+            None => orders.lifetime = Some(Lifetime::new(BootTime::now(), ends_at)),
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Orders)) {
+        let mut orders = self.orders();
+        change(&mut orders);
+        let now = if orders.holds.is_empty() { Motion::Flowing } else { Motion::Frozen };
+        self.motion.send_if_modified(|motion| {
+            let moves = *motion != Motion::Ended && *motion != now;
+            if moves {
+                *motion = now;
+            }
+            moves
+        });
+        drop(orders);
+        self.bell.notify_one();
+    }
+
+    /// Returns at the next order, or at once where one came since the last call.
+    pub(crate) async fn order(&self) {
+        self.bell.notified().await;
+    }
+
+    pub(crate) fn killed(&self) -> Option<String> {
+        self.orders().kill.clone()
+    }
+
+    pub(crate) fn due(&self, now: BootTime) -> Due {
+        self.orders().lifetime.as_mut().map_or(Due::Nothing, |lifetime| lifetime.due(now))
+    }
+
+    /// Why there must be no session any more, looked at before one becomes open. Uses up no warning.
+    pub(crate) fn called_off(&self, now: BootTime) -> Option<EndReason> {
+        let orders = self.orders();
+        let is_over = orders.lifetime.as_ref().is_some_and(|lifetime| now >= lifetime.ends_at);
+        orders.kill.clone().map(EndReason::Killed).or(is_over.then_some(EndReason::GrantEnded))
+    }
+
+    fn ends_at(&self) -> Option<BootTime> {
+        self.orders().lifetime.as_ref().map(|lifetime| lifetime.ends_at)
+    }
+
+    pub(crate) fn motion(&self) -> Motion {
+        *self.motion.borrow()
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The shared state of a session that engine has let pass.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) session: String,
     pub(crate) target_label: String,
     pub(crate) target_user: String,
-    pub(crate) source: IpAddr,
     pub(crate) opened: BootTime,
     pub(crate) reel: Reel,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) channels: AtomicUsize,
-    motion: watch::Sender<Motion>,
-    orders: Mutex<Orders>,
-    /// Rung at every order.
-    pub(crate) bell: Notify,
-}
-
-#[derive(Debug)]
-struct Orders {
-    lifetime: Lifetime,
-    kill: Option<String>,
+    pub(crate) reins: Arc<Reins>,
 }
 
 /// The session has ended; nothing passes any more.
@@ -127,33 +312,28 @@ pub(crate) struct Over;
 impl Live {
     pub(crate) fn new(
         (session, target_label, target_user): (String, String, String),
-        source: IpAddr,
-        ends_at: BootTime,
+        reins: Arc<Reins>,
         reel: Reel,
     ) -> Self {
-        let opened = BootTime::now();
         Self {
             session,
             target_label,
             target_user,
-            source,
-            opened,
+            opened: BootTime::now(),
             reel,
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             channels: AtomicUsize::new(0),
-            motion: watch::Sender::new(Motion::Flowing),
-            orders: Mutex::new(Orders { lifetime: Lifetime::new(opened, ends_at), kill: None }),
-            bell: Notify::new(),
+            reins,
         }
     }
 
     /// Returns once bytes may pass.
     pub(crate) async fn may_flow(&self) -> Result<(), Over> {
-        if *self.motion.borrow() == Motion::Flowing {
+        if self.reins.motion() == Motion::Flowing {
             return Ok(());
         }
-        let mut motion = self.motion.subscribe();
+        let mut motion = self.reins.motion.subscribe();
         match motion.wait_for(|motion| *motion != Motion::Frozen).await.map(|motion| *motion) {
             Ok(Motion::Flowing) => Ok(()),
             _ => Err(Over),
@@ -162,74 +342,14 @@ impl Live {
 
     /// Returns once the session has ended.
     pub(crate) async fn over(&self) {
-        let mut motion = self.motion.subscribe();
+        let mut motion = self.reins.motion.subscribe();
         // The sender lives as long as `self`, so an error cannot come first.
         let _ended = motion.wait_for(|motion| *motion == Motion::Ended).await.map(|motion| *motion);
     }
 
-    pub(crate) fn motion(&self) -> Motion {
-        *self.motion.borrow()
-    }
-
-    pub(crate) fn freeze(&self) {
-        self.shift(Motion::Flowing, Motion::Frozen);
-    }
-
-    fn thaw(&self) {
-        self.shift(Motion::Frozen, Motion::Flowing);
-    }
-
-    fn shift(&self, from: Motion, to: Motion) {
-        self.motion.send_if_modified(|motion| {
-            let moves = *motion == from;
-            if moves {
-                *motion = to;
-            }
-            moves
-        });
-        self.bell.notify_one();
-    }
-
     /// From here on nothing passes, whatever is ordered.
     pub(crate) fn end(&self) {
-        self.motion.send_replace(Motion::Ended);
-    }
-
-    fn kill(&self, reason: &str) {
-        self.orders().kill.get_or_insert_with(|| reason.to_owned());
-        self.bell.notify_one();
-    }
-
-    fn revise_end(&self, ends_at: BootTime) {
-        self.orders().lifetime.revise(BootTime::now(), ends_at);
-        self.bell.notify_one();
-    }
-
-    pub(crate) fn killed(&self) -> Option<String> {
-        self.orders().kill.clone()
-    }
-
-    pub(crate) fn due(&self, now: BootTime) -> Due {
-        self.orders().lifetime.due(now)
-    }
-
-    fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn view(&self) -> SessionView {
-        SessionView {
-            session: self.session.clone(),
-            target_label: self.target_label.clone(),
-            target_user: self.target_user.clone(),
-            source: self.source,
-            opened: self.opened,
-            ends_at: self.orders().lifetime.ends_at,
-            frozen: self.motion() == Motion::Frozen,
-            channels: self.channels.load(Ordering::Acquire),
-            bytes_in: self.bytes_in.load(Ordering::Acquire),
-            bytes_out: self.bytes_out.load(Ordering::Acquire),
-        }
+        self.reins.motion.send_replace(Motion::Ended);
     }
 }
 
@@ -311,12 +431,17 @@ mod tests {
         BootTime::from_boot(Duration::from_secs(secs))
     }
 
-    fn live(sessions: &Sessions, name: &str) -> Arc<Live> {
-        let reel = Deck::start(1).unwrap().load(MemoryTapes::default().draft(name).unwrap());
-        let who = (name.to_owned(), "db1".to_owned(), "root".to_owned());
-        let ends_at = BootTime::now().plus(Duration::from_secs(60));
-        let live = Arc::new(Live::new(who, IpAddr::from([127, 0, 0, 1]), ends_at, reel));
-        sessions.enter(live.clone());
+    fn opening(sessions: &Sessions, name: &str) -> Place {
+        let source = IpAddr::from([127, 0, 0, 1]);
+        sessions.enter(Asked { session: name.to_owned(), target: "db1".into(), account: "root".into(), source })
+    }
+
+    fn live(place: &Place) -> Arc<Live> {
+        let reel = Deck::start(1).unwrap().load(MemoryTapes::default().draft(&place.session).unwrap());
+        let who = (place.session.clone(), "db1".to_owned(), "root".to_owned());
+        place.reins.set_end(BootTime::now().plus(Duration::from_secs(60)));
+        let live = Arc::new(Live::new(who, place.reins.clone(), reel));
+        place.attach(live.clone());
         live
     }
 
@@ -376,7 +501,8 @@ mod tests {
     #[tokio::test]
     async fn freeze_stops_the_flow_and_thaw_lets_it_go_on() {
         let sessions = Sessions::default();
-        let live = live(&sessions, "ses_1");
+        let place = opening(&sessions, "ses_1");
+        let live = live(&place);
         sessions.freeze("ses_1").unwrap();
         assert!(sessions.list()[0].frozen);
         let waiting = tokio::spawn({
@@ -392,12 +518,57 @@ mod tests {
     #[tokio::test]
     async fn an_ended_session_stays_ended() {
         let sessions = Sessions::default();
-        let live = live(&sessions, "ses_1");
+        let place = opening(&sessions, "ses_1");
+        let live = live(&place);
         live.end();
         sessions.freeze("ses_1").unwrap();
         sessions.thaw("ses_1").unwrap();
         assert_eq!(live.may_flow().await, Err(Over));
         live.over().await;
+    }
+
+    #[tokio::test]
+    async fn a_freeze_of_our_own_is_not_taken_back_by_an_order_to_flow() {
+        let sessions = Sessions::default();
+        let place = opening(&sessions, "ses_1");
+        let live = live(&place);
+        sessions.freeze("ses_1").unwrap();
+        live.reins.hold(Hold::Unrecorded);
+        sessions.thaw("ses_1").unwrap();
+        assert_eq!(live.reins.motion(), Motion::Frozen);
+    }
+
+    #[test]
+    fn a_session_being_opened_is_listed_and_obeys() {
+        let sessions = Sessions::default();
+        let place = opening(&sessions, "ses_1");
+        let view = &sessions.list()[0];
+        assert_eq!((view.stage, view.ends_at), (SessionStage::Opening, None));
+        assert_eq!(place.reins.called_off(BootTime::now()), None);
+        sessions.kill("ses_1", "").unwrap();
+        assert_eq!(place.reins.called_off(BootTime::now()), Some(EndReason::Killed(String::new())));
+        drop(place);
+        assert!(sessions.list().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_from_the_order_to_kill_on_even_if_thawed() {
+        let sessions = Sessions::default();
+        let place = opening(&sessions, "ses_1");
+        let live = live(&place);
+        sessions.kill("ses_1", "").unwrap();
+        sessions.thaw("ses_1").unwrap();
+        assert_eq!(live.reins.motion(), Motion::Frozen);
+        live.end();
+        assert_eq!(live.may_flow().await, Err(Over));
+    }
+
+    #[test]
+    fn an_end_that_has_come_calls_an_opening_off() {
+        let sessions = Sessions::default();
+        let place = opening(&sessions, "ses_1");
+        sessions.revise_end("ses_1", Duration::ZERO).unwrap();
+        assert_eq!(place.reins.called_off(BootTime::now()), Some(EndReason::GrantEnded));
     }
 
     #[test]

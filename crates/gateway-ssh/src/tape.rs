@@ -104,7 +104,7 @@ pub trait Draft: Send {
     fn begin(self: Box<Self>) -> Result<Box<dyn Tape>, TapeError>;
 }
 
-/// A recording being written; called from one thread, which it may block.
+/// A recording being written; called from one thread, which it may block. After an error it may still be given frames, and is closed.
 pub trait Tape: Send {
     fn frame(&mut self, frame: &Frame) -> Result<(), TapeError>;
 
@@ -112,7 +112,8 @@ pub trait Tape: Send {
     /// being taken here.
     fn sync(&mut self) -> Result<Syncing, TapeError>;
 
-    /// Seals the rest as the last chunk; nothing is written after it.
+    /// Seals the rest as the last chunk, durable on return; nothing is written after it. Called after errors, too, so that a recording that
+    /// could not be written for a while still gets its end.
     fn close(&mut self) -> Result<Anchor, TapeError>;
 }
 
@@ -199,6 +200,8 @@ struct Health {
     syncing: AtomicBool,
     failed: AtomicBool,
     closed: AtomicBool,
+    /// What the close gave, where it succeeded.
+    last: Mutex<Option<Anchor>>,
     anchor: Mutex<Option<Anchor>>,
 }
 
@@ -210,6 +213,7 @@ impl Default for Health {
             syncing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            last: Mutex::new(None),
             anchor: Mutex::new(None),
         }
     }
@@ -252,13 +256,23 @@ impl Reel {
         self.writer.push(self.id, Job::Unpaid(frame), 0);
     }
 
-    /// Asks for the last chunk; [`Reel::is_closed`] tells when it is durable.
+    /// Asks for the last chunk; [`Reel::is_closed`] tells when that was done or has failed.
     pub(crate) fn close(&self) {
         self.writer.push(self.id, Job::Close, WAKE_ABOVE);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.health.closed.load(Ordering::Acquire)
+    }
+
+    /// The anchor of the last chunk, made durable; `None` while it is not closed, and where the close failed.
+    pub(crate) fn last_anchor(&self) -> Option<Anchor> {
+        *self.health.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Could every frame be written?
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.health.failed.load(Ordering::Acquire)
     }
 
     pub(crate) fn anchor(&self) -> Option<Anchor> {
@@ -403,13 +417,15 @@ impl Loaded {
 
     fn close(mut self) {
         if let Some(mut tape) = self.tape.take() {
-            self.health.settle(tape.close(), self.written);
+            let closed = tape.close();
+            *self.health.last.lock().unwrap_or_else(PoisonError::into_inner) = closed.as_ref().ok().copied();
+            self.health.settle(closed, self.written);
         }
         self.health.closed.store(true, Ordering::Release);
     }
 
-    fn fail(&mut self, error: &TapeError) {
-        self.tape = None;
+    /// The tape is kept: what was queued before is offered to it still, and its close may find room where a frame did not.
+    fn fail(&self, error: &TapeError) {
         self.health.fail(error);
     }
 }
@@ -438,8 +454,9 @@ impl Health {
     }
 
     fn fail(&self, error: &TapeError) {
-        tracing::error!(%error, "recording failed");
-        self.failed.store(true, Ordering::Release);
+        if !self.failed.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "recording failed");
+        }
         self.room.close();
     }
 }
@@ -535,6 +552,7 @@ mod tests {
     struct Faulty {
         fails: Arc<AtomicBool>,
         hangs: Arc<AtomicBool>,
+        closes: Arc<AtomicUsize>,
     }
 
     impl Draft for Faulty {
@@ -560,7 +578,8 @@ mod tests {
         }
 
         fn close(&mut self) -> Result<Anchor, TapeError> {
-            self.sync()?()
+            self.closes.fetch_add(1, Ordering::AcqRel);
+            Ok(Anchor { chunks: 9, hash: [9; 32] })
         }
     }
 
@@ -590,6 +609,22 @@ mod tests {
         reel.record(Kind::Output, 1, Direction::FromTarget, Bytes::new()).await.unwrap();
         until(|| reel.is_lost(BootTime::now())).await;
         assert_eq!(reel.record(Kind::Output, 1, Direction::FromTarget, Bytes::new()).await, Err(Unrecorded));
+    }
+
+    #[tokio::test]
+    async fn a_tape_that_failed_is_closed_all_the_same_and_is_not_whole() {
+        let faulty = Faulty::default();
+        let deck = Deck::start(1).unwrap();
+        let reel = deck.load(Box::new(faulty.clone()));
+        faulty.fails.store(true, Ordering::Release);
+        reel.record(Kind::Output, 1, Direction::FromTarget, Bytes::new()).await.unwrap();
+        until(|| reel.is_lost(BootTime::now())).await;
+        assert_eq!(reel.last_anchor(), None);
+        reel.close();
+        until(|| reel.is_closed()).await;
+        assert_eq!(faulty.closes.load(Ordering::Acquire), 1);
+        assert_eq!(reel.last_anchor(), Some(Anchor { chunks: 9, hash: [9; 32] }));
+        assert!(!reel.is_whole());
     }
 
     #[tokio::test]

@@ -112,7 +112,13 @@ pub(crate) fn main() -> ExitCode {
 
 /// A process takes `--root` before and after its name.
 fn rooted(args: ProcessArgs, globals: GlobalArgs) -> ProcessArgs {
-    ProcessArgs { root: args.root.or(globals.root), ..args }
+    ProcessArgs { root: args.root.or(globals.root) }
+}
+
+/// Panics where the command line contradicts itself.
+#[cfg(test)]
+pub(crate) fn check() {
+    <CommandLine as clap::CommandFactory>::command().debug_assert();
 }
 
 /// One command in surroundings of a test's own making.

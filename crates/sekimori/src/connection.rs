@@ -1,6 +1,6 @@
 //! The conversation with the server: greetings, its challenge, who we are, then one question after another.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -63,6 +63,7 @@ impl Connection {
 
     /// One question, one answer; a refusal is a failure of the command.
     pub(crate) fn ask(&mut self, ask: &ApiAsk) -> Outcome<ApiAnswer> {
+        self.transport.wait_at_most(patience(ask));
         let answered = frame::write(&mut self.transport.to, ask).and_then(|()| frame::read(&mut self.transport.from));
         match answered.map_err(|error| self.transport.blame(error))? {
             ApiAnswer::Refused(refusal) => Err(refusal.into()),
@@ -120,6 +121,8 @@ fn unexpected(answer: ApiAnswer, wanted: &str) -> Failure {
 struct Transport {
     from: Box<dyn Read>,
     to: Box<dyn Write>,
+    /// For setting how long an answer is waited for.
+    socket: Option<UnixStream>,
     ssh: Option<Ssh>,
 }
 
@@ -128,12 +131,18 @@ impl Transport {
         let unreachable =
             |error: std::io::Error| Failure::SocketUnreachable { path: files::shown(path), why: error.to_string() };
         let stream = UnixStream::connect(path).map_err(unreachable)?;
-        stream
-            .set_read_timeout(Some(LONGEST_ANSWER))
-            .and_then(|()| stream.set_write_timeout(Some(LONGEST_ANSWER)))
-            .map_err(unreachable)?;
-        let to = stream.try_clone().map_err(unreachable)?;
-        Ok(Self { from: Box::new(stream), to: Box::new(to), ssh: None })
+        let (to, socket) = (stream.try_clone().map_err(unreachable)?, stream.try_clone().map_err(unreachable)?);
+        let transport = Self { from: Box::new(stream), to: Box::new(to), socket: Some(socket), ssh: None };
+        transport.wait_at_most(LONGEST_ANSWER);
+        Ok(transport)
+    }
+
+    /// Through a gate `ssh` itself notices a server that is gone.
+    fn wait_at_most(&self, length: Duration) {
+        if let Some(socket) = &self.socket {
+            // A socket that takes no time limit fails at the next read or write, which says why.
+            let _set = socket.set_read_timeout(Some(length)).and_then(|()| socket.set_write_timeout(Some(length)));
+        }
     }
 
     fn gate(way: &GateWay) -> Outcome<Self> {
@@ -144,6 +153,7 @@ impl Transport {
         Ok(Self {
             from: Box::new(from),
             to: Box::new(to),
+            socket: None,
             ssh: Some(Ssh { gate: way.gate.clone(), process, said: Some(said) }),
         })
     }
@@ -159,8 +169,29 @@ impl Transport {
         let is_version = matches!(error, ChannelError::OtherVersion { .. });
         match self.ssh.as_mut().filter(|_| !is_version).map(|ssh| (ssh.gate.to_string(), ssh.end())) {
             Some((gate, said)) => Failure::GateUnreachable { gate, why: format!("{error}; ssh: {said}") },
-            None => error.into(),
+            None => self.in_words(error).into(),
         }
+    }
+
+    /// The operating system calls a time limit that passed something else.
+    fn in_words(&self, error: ChannelError) -> ChannelError {
+        let limit = self.socket.as_ref().and_then(|socket| socket.read_timeout().ok()?);
+        match (&error, limit) {
+            (ChannelError::Io(why), Some(limit))
+                if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+            {
+                ChannelError::TimedOut { seconds: limit.as_secs() }
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Folding a long ledger again takes minutes; anything else is far quicker.
+fn patience(ask: &ApiAsk) -> Duration {
+    match ask {
+        ApiAsk::Read(Query::VerifyReplay) => LONGEST_REPLAY,
+        _ => LONGEST_ANSWER,
     }
 }
 
@@ -233,7 +264,8 @@ fn last_words(mut from: ChildStderr) -> Vec<u8> {
 
 /// How long a signed statement may wait to be filed; the server allows a little more.
 const STATEMENT_LIFE: Duration = Duration::from_secs(10 * 60);
-/// A full replay of a long ledger takes minutes; anything else is far quicker.
-const LONGEST_ANSWER: Duration = Duration::from_secs(15 * 60);
+/// An engine that is stopped or overwhelmed must not hold a command for ever.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+const LONGEST_REPLAY: Duration = Duration::from_secs(60 * 60);
 /// Bytes of `ssh`'s words that are kept.
 const MOST_WORDS: usize = 4_096;

@@ -150,6 +150,15 @@ impl Desk<'_> {
         if is_yes { Ok(()) } else { Err(Failure::NotConfirmed) }
     }
 
+    /// As [`Desk::confirm`], for what only a person can know: without one at the terminal it takes `--yes`.
+    pub(crate) fn confirm_fact(&mut self, sheet: &Sheet, question: &str) -> Outcome<()> {
+        if self.settings.asking == Asking::BeforeSigning && self.around.screen.attended == Attended::ByNobody {
+            self.around.screen.note(&sheet.to_string());
+            return Err(Failure::NobodyToAsk { option: "--yes".into() });
+        }
+        self.confirm(sheet, question)
+    }
+
     /// A text, with the commitment that stands for it in what is signed.
     pub(crate) fn commit<T: Text>(&mut self, value: &str) -> Outcome<(Committed<T>, Opening)> {
         check_text::<T>(value)?;

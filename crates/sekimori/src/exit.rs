@@ -18,6 +18,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 6] =
         [Self::Done, Self::Refused, Self::Usage, Self::CannotDecide, Self::ProofFails, Self::Unreachable];
 

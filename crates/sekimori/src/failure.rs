@@ -139,10 +139,8 @@ failures! {
 
 /// A refusal because the server cannot decide just now is neither yes nor no.
 fn exit_of(refusal: &Refusal) -> Exit {
-    match refusal.code() {
-        RefusalCode::Unavailable | RefusalCode::ClockDoubted | RefusalCode::TimeWentBack => Exit::CannotDecide,
-        _ => Exit::Refused,
-    }
+    let cannot_decide = [RefusalCode::Unavailable, RefusalCode::ClockDoubted, RefusalCode::TimeWentBack];
+    if cannot_decide.contains(&refusal.code()) { Exit::CannotDecide } else { Exit::Refused }
 }
 
 impl From<Refusal> for Failure {

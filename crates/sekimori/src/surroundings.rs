@@ -10,13 +10,15 @@ use crate::keyring::{Keyring, SystemKeyring};
 use crate::screen::Screen;
 use crate::zone;
 
+/// Fills a buffer with random bytes.
+pub(crate) type Random = Box<dyn FnMut(&mut [u8])>;
+
 pub(crate) struct Surroundings {
     pub(crate) environment: Environment,
     pub(crate) screen: Screen,
     pub(crate) keyring: Box<dyn Keyring>,
     pub(crate) zone: TimeZone,
-    /// Fills a buffer with random bytes.
-    pub(crate) random: Box<dyn FnMut(&mut [u8])>,
+    pub(crate) random: Random,
     /// This machine's clock: for what is made without a server, else the server's time counts.
     pub(crate) clock: Box<dyn Fn() -> Timestamp>,
     /// Waits. The server has no way yet to tell the CLI that something changed.

@@ -9,7 +9,12 @@ use sshwire::Fingerprint;
 /// The sequence numbers, ascending, at the state in which the grant has just been made or a later one that still knows it. A later one adds
 /// what was learnt since of who is one natural person.
 pub fn of_grant(state: &State, grant: &Grant) -> BTreeSet<u64> {
-    let mut found = Found { state, seqs: BTreeSet::from([0, grant.request.filed, grant.made]), keys: BTreeSet::new(), persons: BTreeSet::new() };
+    let mut found = Found {
+        state,
+        seqs: BTreeSet::from([0, grant.request.filed, grant.made]),
+        keys: BTreeSet::new(),
+        persons: BTreeSet::new(),
+    };
     let request = &grant.request;
     found.key(&request.key);
     found.persona(&request.fields.requester);
@@ -30,6 +35,13 @@ pub fn of_target(state: &State, target: &domain::TargetId) -> BTreeSet<u64> {
     found.seqs
 }
 
+/// What shows whose a key is: for a person who connects with another key than the one that asked.
+pub fn of_key(state: &State, key: &Fingerprint) -> BTreeSet<u64> {
+    let mut found = Found { state, seqs: BTreeSet::from([0]), keys: BTreeSet::new(), persons: BTreeSet::new() };
+    found.key(key);
+    found.seqs
+}
+
 /// What shows that a key belongs to somebody who may read recordings: its origin and the person's memberships.
 pub fn of_reader(state: &State, key: &Fingerprint) -> BTreeSet<u64> {
     let mut found = Found { state, seqs: BTreeSet::from([0]), keys: BTreeSet::new(), persons: BTreeSet::new() };
@@ -37,7 +49,8 @@ pub fn of_reader(state: &State, key: &Fingerprint) -> BTreeSet<u64> {
     let person = found.person_of(key);
     let readers = [domain::people::ADMINISTRATORS, domain::people::AUDITORS];
     let groups = state.people.groups.iter().filter(|(label, _)| readers.contains(&label.as_str()));
-    let origins: Vec<Origin> = groups.filter_map(|(_, members)| person.and_then(|p| members.get(&p)).copied()).collect();
+    let origins: Vec<Origin> =
+        groups.filter_map(|(_, members)| person.and_then(|p| members.get(&p)).copied()).collect();
     origins.iter().for_each(|origin| found.origin(origin));
     found.seqs
 }

@@ -143,7 +143,9 @@ impl Tegata {
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedTegata, Fault> {
         let founding = self.founding(trust)?;
         let key = log_verifier(&founding).map_err(Fault::Checkpoint)?;
-        let note = SignedCheckpoint::parse(self.checkpoint.as_bytes()).and_then(|note| note.verify(&key)).map_err(Fault::Checkpoint)?;
+        let note = SignedCheckpoint::parse(self.checkpoint.as_bytes())
+            .and_then(|note| note.verify(&key))
+            .map_err(Fault::Checkpoint)?;
         self.verify_under(&note.head(), trust)
     }
 
@@ -169,7 +171,8 @@ impl Tegata {
         if found != trust.founders {
             return Err(Fault::OtherFounders { found });
         }
-        signatures::check_founding(&founded.founding, &founded.signatures).map_err(|why| Fault::Signature { seq: 0, why })?;
+        signatures::check_founding(&founded.founding, &founded.signatures)
+            .map_err(|why| Fault::Signature { seq: 0, why })?;
         Ok(founded.founding.clone())
     }
 

@@ -59,7 +59,9 @@ pub fn check(state: &State, entry: &Entry) -> Result<Vec<Proof>, SignatureFault>
                 if hash == filed.statement { Ok(vec![]) } else { Err(SignatureFault::StatementHash) }
             }
         },
-        Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => Ok(vec![check_signed(state, origin, &decided.fields, &decided.signed)?.0]),
+        Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => {
+            Ok(vec![check_signed(state, origin, &decided.fields, &decided.signed)?.0])
+        }
         Event::Deed(done) => {
             let (proof, _) = check_signed(state, origin, &done.fields, &done.signed)?;
             if let Deed::KeyAdd { key, possession } = &done.fields.deed {
@@ -71,7 +73,12 @@ pub fn check(state: &State, entry: &Entry) -> Result<Vec<Proof>, SignatureFault>
         }
         Event::RecoveryStarted(started) => {
             let bytes = statement::bytes(origin, &started.fields, started.nonce, started.expires);
-            let proof = check_by(&founding.recovery.key, statement::namespace::<domain::statement::RecoveryFields>(), &bytes, &started.signature)?;
+            let proof = check_by(
+                &founding.recovery.key,
+                statement::namespace::<domain::statement::RecoveryFields>(),
+                &bytes,
+                &started.signature,
+            )?;
             let persona = started.fields.persona;
             let person = state.people.personas.get(&persona).map(|p| p.person);
             let person = person.ok_or(SignatureFault::UnknownKey { key: started.fields.key.fingerprint() })?;
@@ -105,7 +112,12 @@ pub fn check_founding(founding: &Founding, signatures: &[Signature]) -> Result<V
 }
 
 /// One signature over one statement; gives the statement's hash as well.
-fn check_signed<S: Statement>(state: &State, origin: &OriginName, body: &S, signed: &Signed) -> Result<(Proof, Hash), SignatureFault> {
+fn check_signed<S: Statement>(
+    state: &State,
+    origin: &OriginName,
+    body: &S,
+    signed: &Signed,
+) -> Result<(Proof, Hash), SignatureFault> {
     let key = state.people.keys.get(&signed.key).ok_or(SignatureFault::UnknownKey { key: signed.key })?;
     let bytes = statement::signed_bytes(origin, body, signed);
     let proof = check_by(&key.key, S::NAME, &bytes, &signed.signature)?;
@@ -113,7 +125,12 @@ fn check_signed<S: Statement>(state: &State, origin: &OriginName, body: &S, sign
 }
 
 /// A signature by exactly `key`; a hardware key must have been touched.
-pub fn check_by(key: &PublicKey, namespace: &str, bytes: &[u8], signature: &Signature) -> Result<Proof, SignatureFault> {
+pub fn check_by(
+    key: &PublicKey,
+    namespace: &str,
+    bytes: &[u8],
+    signature: &Signature,
+) -> Result<Proof, SignatureFault> {
     let signed = sshwire::verify(signature, namespace, bytes)?;
     if signed.key != *key {
         return Err(SignatureFault::OtherKey { named: key.fingerprint(), found: signed.key.fingerprint() });
@@ -127,7 +144,8 @@ pub fn check_by(key: &PublicKey, namespace: &str, bytes: &[u8], signature: &Sign
 /// Whoever enrols a key shows that they hold it.
 fn check_act(state: &State, origin: &OriginName, act: &Act) -> Result<(), SignatureFault> {
     match act {
-        Act::PersonAdd { person, persona, key, possession, .. } | Act::PersonaAdd { person, persona, key, possession, .. } => {
+        Act::PersonAdd { person, persona, key, possession, .. }
+        | Act::PersonaAdd { person, persona, key, possession, .. } => {
             check_possession(origin, *person, *persona, key, possession)
         }
         Act::KeyEnrol { persona, key, possession } => {
@@ -146,7 +164,13 @@ fn check_act(state: &State, origin: &OriginName, act: &Act) -> Result<(), Signat
     }
 }
 
-fn check_possession(origin: &OriginName, person: PersonId, persona: PersonaId, key: &PublicKey, possession: &Possession) -> Result<(), SignatureFault> {
+fn check_possession(
+    origin: &OriginName,
+    person: PersonId,
+    persona: PersonaId,
+    key: &PublicKey,
+    possession: &Possession,
+) -> Result<(), SignatureFault> {
     let fields = PossessionFields { person, persona, key: key.clone() };
     let bytes = statement::possession_of(origin, &fields, possession);
     check_by(key, PossessionFields::NAME, &bytes, &possession.signature).map(|_| ())

@@ -46,7 +46,8 @@ pub const fn namespace<S: Statement>() -> &'static str {
 
 fn framed<S: Statement>(origin: &OriginName, body: &S, nonce: Option<Nonce>, expires: Option<Timestamp>) -> Vec<u8> {
     let mut lines = Lines { out: format!("{}/v1\norigin: {origin}\n", S::NAME), path: String::new(), time: false };
-    body.serialize(&mut lines).expect("statements hold only ids, enums, numbers, times, labels, hashes, keys and signatures");
+    body.serialize(&mut lines)
+        .expect("statements hold only ids, enums, numbers, times, labels, hashes, keys and signatures");
     if let Some(nonce) = nonce {
         lines.line("nonce", &nonce.to_string());
     }
@@ -94,9 +95,10 @@ impl Lines {
         Ok(())
     }
 
-    fn number(&mut self, value: i64) -> Result<(), Unfit> {
+    fn number(&mut self, value: i128) -> Result<(), Unfit> {
         if std::mem::take(&mut self.time) {
-            let time = Timestamp::from_micros(value).map_err(|_| Unfit)?;
+            let micros = i64::try_from(value).map_err(|_| Unfit)?;
+            let time = Timestamp::from_micros(micros).map_err(|_| Unfit)?;
             return self.value(&time.to_string());
         }
         self.value(&value.to_string())
@@ -181,7 +183,7 @@ impl ser::SerializeStructVariant for Fields<'_> {
 macro_rules! numbers {
     ($($method:ident: $ty:ty),*) => { $(
         fn $method(self, value: $ty) -> Result<(), Unfit> {
-            self.number(i64::try_from(value).map_err(|_| Unfit)?)
+            self.number(value.into())
         }
     )* };
 }
@@ -248,7 +250,13 @@ impl<'a> ser::Serializer for &'a mut Lines {
         value.serialize(self)
     }
 
-    fn serialize_newtype_variant<T: ?Sized + Serialize>(self, _: &'static str, _: u32, variant: &'static str, value: &T) -> Result<(), Unfit> {
+    fn serialize_newtype_variant<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Unfit> {
         self.under(variant, value)
     }
 
@@ -265,7 +273,13 @@ impl<'a> ser::Serializer for &'a mut Lines {
         Err(Unfit)
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Self::SerializeTupleVariant, Unfit> {
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Unfit> {
         Err(Unfit)
     }
 
@@ -278,7 +292,13 @@ impl<'a> ser::Serializer for &'a mut Lines {
         Ok(Fields { lines: self, outer })
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Fields<'a>, Unfit> {
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Fields<'a>, Unfit> {
         let outer = self.path.len();
         if outer > 0 {
             self.path.push('.');

@@ -43,8 +43,31 @@ enum Damage {
 fn damage() -> impl Strategy<Value = Vec<Damage>> {
     let index = any::<prop::sample::Index>;
     let tokens = prop::sample::select(vec![
-        "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u0000", "null", "true", "-1", "1e309", "18446744073709551616", "9007199254740993", "\"\"", " ", "\n", "\u{feff}",
-        "\"v\":1,", "\"v\":2,", "\"cause\":null,", "\"more\":1,", "seq", "\u{1f}",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\u0000",
+        "null",
+        "true",
+        "-1",
+        "1e309",
+        "18446744073709551616",
+        "9007199254740993",
+        "\"\"",
+        " ",
+        "\n",
+        "\u{feff}",
+        "\"v\":1,",
+        "\"v\":2,",
+        "\"cause\":null,",
+        "\"more\":1,",
+        "seq",
+        "\u{1f}",
     ]);
     let one = prop_oneof![
         (index(), any::<u8>()).prop_map(|(at, byte)| Damage::Set(at, byte)),
@@ -168,7 +191,8 @@ mod exactly {
         Entry::decode(entry.as_bytes()).expect_err("it is refused").to_string()
     }
 
-    const STARTED: &str = r#"{"v":1,"seq":5,"time":1795000000000000,"actor":"engine","kind":"engine.started","body":{"fold":1}}"#;
+    const STARTED: &str =
+        r#"{"v":1,"seq":5,"time":1795000000000000,"actor":"engine","kind":"engine.started","body":{"fold":1}}"#;
 
     #[test]
     fn an_entry_as_it_is_written_is_read() {
@@ -223,8 +247,8 @@ mod exactly {
 
     #[test]
     fn a_deed_under_another_deeds_kind_is_refused() {
-        let deeds = sample().entries.iter().map(|bytes| String::from_utf8(bytes.clone()).expect("JSON"));
-        let left = deeds.filter(|entry| entry.contains("\"kind\":\"person.left\"")).next().expect("an example");
+        let mut deeds = sample().entries.iter().map(|bytes| String::from_utf8(bytes.clone()).expect("JSON"));
+        let left = deeds.find(|entry| entry.contains("\"kind\":\"person.left\"")).expect("an example");
         assert!(refused(&left.replace("person.left", "person.frozen")).contains("but its body is"));
     }
 

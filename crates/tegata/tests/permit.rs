@@ -47,7 +47,8 @@ mod what_verifies {
         assert_eq!((verdict.requester.person, verdict.requester.at), (shop.operator.person, asked_at));
         assert_eq!(verdict.requester.key, world.pen.public(shop.operator.key).fingerprint());
         let approvers: Vec<_> = verdict.approvers.iter().map(|v| (v.person, v.key, v.class, v.presence)).collect();
-        let expected = [shop.lead, shop.officer].map(|f| (f.person, world.pen.public(f.key).fingerprint(), KeyClass::Ed25519, Presence::NotAHardwareKey));
+        let expected = [shop.lead, shop.officer]
+            .map(|f| (f.person, world.pen.public(f.key).fingerprint(), KeyClass::Ed25519, Presence::NotAHardwareKey));
         assert_eq!(approvers, expected);
         assert_eq!(verdict.granted, granted_at);
         assert_eq!(verdict.words, [ServersWord::NothingTakenBackSince, ServersWord::Times]);
@@ -60,7 +61,12 @@ mod what_verifies {
         let (mut world, shop) = shop();
         let fields = world.request_fields(&shop.operator, shop.db1.1, hours(1));
         let (signed, statement) = world.sign(shop.operator.key, &fields);
-        let filing = Filing::FiledThroughSsh { key: signed.key, session: SessionId::from_random([1; 16]), nonce: signed.nonce, expires: signed.expires };
+        let filing = Filing::FiledThroughSsh {
+            key: signed.key,
+            session: SessionId::from_random([1; 16]),
+            nonce: signed.nonce,
+            expires: signed.expires,
+        };
         let request = fields.request;
         world.offer(Event::RequestFiled(RequestFiled { fields, filing, statement })).expect("an operator may ask");
         let grant = world.approve(&shop.lead, request).expect("a lead may agree").expect("one is enough");
@@ -88,7 +94,10 @@ mod what_verifies {
         let grant = world.grant(&Shop { lead, ..shop });
         let verdict = verify(&world, grant).expect("an honest tegata");
         assert_eq!(verdict.approvers[0].class, KeyClass::SkEd25519);
-        assert_eq!(verdict.approvers[0].presence, Presence::HardwareKey { user_present: true, user_verified: false, counter: 1 });
+        assert_eq!(
+            verdict.approvers[0].presence,
+            Presence::HardwareKey { user_present: true, user_verified: false, counter: 1 }
+        );
     }
 
     #[test]
@@ -129,8 +138,12 @@ mod what_verifies {
         // Who adds the second lead has left the administrators by the time of the grant.
         let (act, extra) = world.person_add(50, PersonaKind::Admin);
         world.carry([&shop.colleague, &one], act).expect("two administrators");
-        world.carry([&shop.colleague, &other], Act::GroupJoin { group: label("leads"), person: extra.person }).expect("two administrators");
-        world.deed(&one, Deed::GroupLeave { group: label("administrators"), person: shop.colleague.person }).expect("an administrator may");
+        world
+            .carry([&shop.colleague, &other], Act::GroupJoin { group: label("leads"), person: extra.person })
+            .expect("two administrators");
+        world
+            .deed(&one, Deed::GroupLeave { group: label("administrators"), person: shop.colleague.person })
+            .expect("an administrator may");
         let request = world.ask(&shop.operator, shop.vault.1).expect("an operator may ask");
         world.approve(&extra, request).expect("a lead may agree");
         // The policy, and then the places of everybody, change between one approval and the next.
@@ -189,9 +202,12 @@ mod the_file {
         let grant = world.grant(&shop);
         let text = String::from_utf8(tegata(&world, grant).to_bytes()).expect("JSON");
         assert!(matches!(Tegata::parse(&vec![b' '; LONGEST_TEGATA + 1]), Err(Fault::TooLong { .. })));
-        assert!(matches!(Tegata::parse(text.replace("tegata/v1", "tegata/v2").as_bytes()), Err(Fault::OtherForm { .. })));
+        assert!(matches!(
+            Tegata::parse(text.replace("tegata/v1", "tegata/v2").as_bytes()),
+            Err(Fault::OtherForm { .. })
+        ));
         assert!(matches!(Tegata::parse(text.replacen('{', "{\"more\":1,", 1).as_bytes()), Err(Fault::Unreadable(_))));
-        assert!(matches!(Tegata::parse(text[..text.len() - 1].as_bytes()), Err(Fault::Unreadable(_))));
+        assert!(matches!(Tegata::parse(&text.as_bytes()[..text.len() - 1]), Err(Fault::Unreadable(_))));
         assert!(matches!(Tegata::parse((text + "x").as_bytes()), Err(Fault::Unreadable(_))));
     }
 
@@ -226,7 +242,10 @@ mod the_file {
         for left_out in &whole {
             let rest: Vec<u64> = whole.iter().copied().filter(|place| place != left_out).collect();
             let fault = tegata_with(&world, grant, &rest).verify(&trust(&world)).expect_err("an entry is missing");
-            let named = matches!(fault, Fault::NoFounding | Fault::Signature { .. } | Fault::Rule { .. } | Fault::NoGrant { .. });
+            let named = matches!(
+                fault,
+                Fault::NoFounding | Fault::Signature { .. } | Fault::Rule { .. } | Fault::NoGrant { .. }
+            );
             assert!(named, "without entry {left_out}: {fault}");
         }
     }
@@ -312,7 +331,12 @@ mod whom_one_trusts {
         // Both fingerprints are the true ones; the second founder's signature is the first one's.
         founded.signatures[1] = founded.signatures[0].clone();
         forged.force(Event::Founded(founded), Actor::Founders);
-        let file = Tegata::new(GrantId::from_random([1; 16]), checkpoint(&forged), MultiProof::make(&tree(&forged), &[0], 1).expect("one entry"), vec![text(&forged, 0)]);
+        let file = Tegata::new(
+            GrantId::from_random([1; 16]),
+            checkpoint(&forged),
+            MultiProof::make(&tree(&forged), &[0], 1).expect("one entry"),
+            vec![text(&forged, 0)],
+        );
         let fault = file.verify(&trust(&honest)).expect_err("one founder is missing");
         assert!(matches!(fault, Fault::Signature { seq: 0, why: SignatureFault::OtherKey { .. } }), "{fault}");
     }
@@ -322,7 +346,10 @@ mod whom_one_trusts {
         let (honest, _) = shop();
         let mut forged = World::unfounded(RealPen, 11);
         let founded = forged.founding();
-        forged.force(Event::RecordingAnchored(domain::event::RecordingAnchored { root: ledger::Hash::of(b""), recordings: 0 }), Actor::Engine);
+        forged.force(
+            Event::RecordingAnchored(domain::event::RecordingAnchored { root: ledger::Hash::of(b""), recordings: 0 }),
+            Actor::Engine,
+        );
         forged.force(Event::Founded(founded), Actor::Founders);
         let proof = MultiProof::make(&tree(&forged), &[1], 2).expect("two entries");
         let file = Tegata::new(GrantId::from_random([1; 16]), checkpoint(&forged), proof, vec![text(&forged, 1)]);
@@ -377,7 +404,8 @@ mod whom_one_trusts {
         let elsewhere = "gate.example/osaka".parse().expect("an origin");
         let (nonce, expires) = (domain::Nonce::from_random([1; 16]), world.at().plus(seconds(60)));
         let (signature, _) = world.pen.sign(shop.lead.key, &elsewhere, &fields, nonce, expires);
-        let signed = domain::statement::Signed { key: world.pen.public(shop.lead.key).fingerprint(), nonce, expires, signature };
+        let signed =
+            domain::statement::Signed { key: world.pen.public(shop.lead.key).fingerprint(), nonce, expires, signature };
         rogue(&mut world, &shop.lead, Event::ApprovalGiven(Decided { fields, signed }), request, signature_fault);
     }
 }
@@ -533,7 +561,8 @@ mod a_server_without_rules {
         let event = approval(&mut world, &stranger, request);
         // The proof then lacks the person for whom the key speaks; the whole ledger has them, and not the key.
         rogue(&mut world, &stranger, event, request, |fault| {
-            matches!(fault, Fault::Signature { why: SignatureFault::UnknownKey { .. }, .. }) || rule_fault(RefusalCode::PersonUnknown)(fault)
+            matches!(fault, Fault::Signature { why: SignatureFault::UnknownKey { .. }, .. })
+                || rule_fault(RefusalCode::PersonUnknown)(fault)
         });
     }
 
@@ -550,7 +579,9 @@ mod a_server_without_rules {
         let (mut world, shop) = shop();
         let approved = world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
         let request = world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
-        let Event::ApprovalGiven(mut decided) = approval(&mut world, &shop.lead, approved) else { unreachable!("it approves") };
+        let Event::ApprovalGiven(mut decided) = approval(&mut world, &shop.lead, approved) else {
+            unreachable!("it approves")
+        };
         let unchanged = decided.clone();
         // Named as of the other request, it is not what was signed; as it is, it is of another statement.
         decided.fields.request = request;
@@ -574,8 +605,20 @@ mod a_server_without_rules {
         let mut turned = fields.clone();
         turned.decision = Decision::Approve;
         let mut again = world.clone();
-        rogue(&mut again, &shop.lead, Event::ApprovalGiven(Decided { fields: turned, signed: signed.clone() }), request, signature_fault);
-        rogue(&mut world, &shop.lead, Event::ApprovalGiven(Decided { fields, signed }), request, rule_fault(RefusalCode::Unreadable));
+        rogue(
+            &mut again,
+            &shop.lead,
+            Event::ApprovalGiven(Decided { fields: turned, signed: signed.clone() }),
+            request,
+            signature_fault,
+        );
+        rogue(
+            &mut world,
+            &shop.lead,
+            Event::ApprovalGiven(Decided { fields, signed }),
+            request,
+            rule_fault(RefusalCode::Unreadable),
+        );
     }
 
     #[test]
@@ -586,7 +629,10 @@ mod a_server_without_rules {
         let mut wider = fields.clone();
         wider.account = shop.vault.1;
         let request = wider.request;
-        world.force_by(&shop.operator, Event::RequestFiled(RequestFiled { fields: wider, filing: Filing::Signed(signed), statement }));
+        world.force_by(
+            &shop.operator,
+            Event::RequestFiled(RequestFiled { fields: wider, filing: Filing::Signed(signed), statement }),
+        );
         let event = approval(&mut world, &shop.lead, request);
         rogue(&mut world, &shop.lead, event, request, signature_fault);
     }
@@ -598,7 +644,10 @@ mod a_server_without_rules {
         let (signed, _) = world.sign(shop.operator.key, &fields);
         let request = fields.request;
         let statement = ledger::Hash::of(b"what the approver was shown");
-        world.force_by(&shop.operator, Event::RequestFiled(RequestFiled { fields, filing: Filing::Signed(signed), statement }));
+        world.force_by(
+            &shop.operator,
+            Event::RequestFiled(RequestFiled { fields, filing: Filing::Signed(signed), statement }),
+        );
         let event = approval(&mut world, &shop.lead, request);
         rogue(&mut world, &shop.lead, event, request, |fault| {
             matches!(fault, Fault::Signature { why: SignatureFault::StatementHash, .. })
@@ -642,6 +691,51 @@ mod a_server_without_rules {
         let request = world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
         let event = approval(&mut world, &puppet, request);
         rogue(&mut world, &puppet, event, request, signature_fault);
+    }
+
+    #[test]
+    fn cannot_add_or_recover_a_key_that_its_owner_does_not_hold() {
+        let (mut world, shop) = shop();
+        let mut recovering = world.clone();
+        let (mut deed, second) = world.key_add(&shop.lead, shop.lead.human);
+        if let Deed::KeyAdd { possession, .. } = &mut deed {
+            *possession = world.possession(shop.lead.person, shop.lead.persona, shop.operator.key);
+        }
+        let event = world.deed_event(&shop.lead, deed);
+        world.force_by(&shop.lead, event);
+        let request = world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
+        let event = approval(&mut world, &second, request);
+        rogue(&mut world, &second, event, request, signature_fault);
+
+        let (mut started, second) = recovering.recovery(&shop.lead, shop.lead.human);
+        started.fields.possession = recovering.possession(shop.lead.person, shop.lead.persona, shop.operator.key);
+        let (signed, _) = recovering.sign(world::RECOVERY_KEY, &started.fields);
+        (started.nonce, started.expires, started.signature) = (signed.nonce, signed.expires, signed.signature);
+        let recovery = started.fields.recovery;
+        recovering.force(Event::RecoveryStarted(started), Actor::Recovery);
+        recovering.tick(world::RECOVERY_DELAY);
+        recovering.force(Event::RecoveryCompleted(domain::event::RecoveryCompleted { recovery }), Actor::Engine);
+        let request = recovering.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
+        let event = approval(&mut recovering, &second, request);
+        rogue(&mut recovering, &second, event, request, signature_fault);
+    }
+
+    #[test]
+    fn cannot_show_the_second_person_another_motion() {
+        let (mut world, shop) = shop();
+        let [one, other] = world.founders;
+        let (fields, mut filed) =
+            world.motion(&one, Act::GroupJoin { group: label("leads"), person: shop.colleague.person });
+        filed.statement = ledger::Hash::of(b"what the second person was shown");
+        let shown = filed.statement;
+        world.force_by(&one, Event::MotionFiled(filed));
+        let seconded = world.seconding(&other, fields.motion, shown);
+        world.force_by(&other, seconded);
+        let request = world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
+        let event = approval(&mut world, &shop.colleague, request);
+        rogue(&mut world, &shop.colleague, event, request, |fault| {
+            matches!(fault, Fault::Signature { why: SignatureFault::StatementHash, .. })
+        });
     }
 
     #[test]
@@ -723,17 +817,23 @@ mod history_is_no_passage {
 
     #[test]
     fn of_a_revoked_grant() {
-        history_only(|world, shop, grant| {
-            let reason = world.dice.commit();
-            world.deed(&shop.officer, Deed::GrantRevoke { grant, reason }).expect("an approver may");
-        }, RefusalCode::GrantRevoked);
+        history_only(
+            |world, shop, grant| {
+                let reason = world.dice.commit();
+                world.deed(&shop.officer, Deed::GrantRevoke { grant, reason }).expect("an approver may");
+            },
+            RefusalCode::GrantRevoked,
+        );
     }
 
     #[test]
     fn of_a_returned_grant() {
-        history_only(|world, shop, grant| {
-            world.deed(&shop.operator, Deed::GrantReturn { grant }).expect("the holder may");
-        }, RefusalCode::GrantReturned);
+        history_only(
+            |world, shop, grant| {
+                world.deed(&shop.operator, Deed::GrantReturn { grant }).expect("the holder may");
+            },
+            RefusalCode::GrantReturned,
+        );
     }
 
     #[test]
@@ -743,25 +843,36 @@ mod history_is_no_passage {
 
     #[test]
     fn of_somebody_whose_other_record_is_frozen() {
-        history_only(|world, shop, _| {
-            freeze(world, &shop.colleague);
-            world.carried(Act::IdentityLink { one: shop.colleague.person, other: shop.operator.person });
-        }, RefusalCode::PersonNotActive);
+        history_only(
+            |world, shop, _| {
+                freeze(world, &shop.colleague);
+                world.carried(Act::IdentityLink { one: shop.colleague.person, other: shop.operator.person });
+            },
+            RefusalCode::PersonNotActive,
+        );
     }
 
     #[test]
     fn of_somebody_gone() {
-        history_only(|world, shop, _| {
-            let by = world.founders[0];
-            world.deed(&by, Deed::PersonLeave { person: shop.operator.person }).expect("an administrator may");
-        }, RefusalCode::PersonNotActive);
+        history_only(
+            |world, shop, _| {
+                let by = world.founders[0];
+                world.deed(&by, Deed::PersonLeave { person: shop.operator.person }).expect("an administrator may");
+            },
+            RefusalCode::PersonNotActive,
+        );
     }
 
     #[test]
     fn of_somebody_who_left_the_group_that_may_ask() {
-        history_only(|world, shop, _| {
-            world.deed(&shop.operator, Deed::GroupLeave { group: label("operators"), person: shop.operator.person }).expect("an own place");
-        }, RefusalCode::NoRule);
+        history_only(
+            |world, shop, _| {
+                world
+                    .deed(&shop.operator, Deed::GroupLeave { group: label("operators"), person: shop.operator.person })
+                    .expect("an own place");
+            },
+            RefusalCode::NoRule,
+        );
     }
 
     #[test]
@@ -771,16 +882,22 @@ mod history_is_no_passage {
 
     #[test]
     fn by_an_approver_found_to_be_the_requester() {
-        history_only(|world, shop, _| {
-            world.carried(Act::IdentityLink { one: shop.lead.person, other: shop.operator.person });
-        }, RefusalCode::ApprovalTainted);
+        history_only(
+            |world, shop, _| {
+                world.carried(Act::IdentityLink { one: shop.lead.person, other: shop.operator.person });
+            },
+            RefusalCode::ApprovalTainted,
+        );
     }
 
     #[test]
     fn by_two_approvers_found_to_be_one() {
-        history_only(|world, shop, _| {
-            world.carried(Act::IdentityLink { one: shop.lead.person, other: shop.officer.person });
-        }, RefusalCode::ApprovalsMissing);
+        history_only(
+            |world, shop, _| {
+                world.carried(Act::IdentityLink { one: shop.lead.person, other: shop.officer.person });
+            },
+            RefusalCode::ApprovalsMissing,
+        );
     }
 
     #[test]
@@ -790,21 +907,30 @@ mod history_is_no_passage {
 
     #[test]
     fn under_rules_that_want_more_approvals() {
-        history_only(|world, _, _| world.set_policy(vec![rule("crown", "operators", "crown", "leads", 3)]), RefusalCode::ApprovalsMissing);
+        history_only(
+            |world, _, _| world.set_policy(vec![rule("crown", "operators", "crown", "leads", 3)]),
+            RefusalCode::ApprovalsMissing,
+        );
     }
 
     #[test]
     fn under_rules_that_want_other_approvers() {
-        history_only(|world, _, _| world.set_policy(vec![rule("crown", "operators", "crown", "security", 2)]), RefusalCode::ApprovalsMissing);
+        history_only(
+            |world, _, _| world.set_policy(vec![rule("crown", "operators", "crown", "security", 2)]),
+            RefusalCode::ApprovalsMissing,
+        );
     }
 
     #[test]
     fn under_rules_that_allow_less_time() {
-        history_only(|world, _, _| {
-            let mut short = rule("crown", "operators", "crown", "leads", 2);
-            short.longest_s = 3_600;
-            world.set_policy(vec![short]);
-        }, RefusalCode::WindowTooLong);
+        history_only(
+            |world, _, _| {
+                let mut short = rule("crown", "operators", "crown", "leads", 2);
+                short.longest_s = 3_600;
+                world.set_policy(vec![short]);
+            },
+            RefusalCode::WindowTooLong,
+        );
     }
 
     #[test]
@@ -814,18 +940,26 @@ mod history_is_no_passage {
 
     #[test]
     fn of_a_window_so_long_over_that_it_is_forgotten() {
-        history_only(|world, shop, _| {
-            world.tick(hours(3));
-            world.ask(&shop.colleague, shop.db1.1).expect("an operator may ask");
-        }, RefusalCode::GrantUnknown);
+        history_only(
+            |world, shop, _| {
+                world.tick(hours(3));
+                world.ask(&shop.colleague, shop.db1.1).expect("an operator may ask");
+            },
+            RefusalCode::GrantUnknown,
+        );
     }
 
     #[test]
     fn while_the_clock_is_in_doubt() {
-        history_only(|world, _, _| {
-            let expected = world.at();
-            world.offer(Event::ClockDoubted(ClockDoubted { expected, found: expected.plus(hours(9)) })).expect("the engine may");
-        }, RefusalCode::ClockDoubted);
+        history_only(
+            |world, _, _| {
+                let expected = world.at();
+                world
+                    .offer(Event::ClockDoubted(ClockDoubted { expected, found: expected.plus(hours(9)) }))
+                    .expect("the engine may");
+            },
+            RefusalCode::ClockDoubted,
+        );
     }
 
     #[test]

@@ -44,17 +44,25 @@ fn every_passage_is_signed_for_by_another_person_and_every_grant_has_a_proof() {
     }
     let (seen, grants) = totals.into_inner();
     println!("up to {LONGEST} steps, {size}, {grants} proofs\naccepted: {seen:?}");
-    assert!(grants > 200 && seen.get("session.opened").is_some_and(|count| *count > 200), "the generator hardly ever granted anything");
+    assert!(
+        grants > 200 && seen.get("session.opened").is_some_and(|count| *count > 200),
+        "the generator hardly ever granted anything"
+    );
 }
 
 /// The tegata verifies, names who asked and who agreed, and says of the moment of granting what the whole state says.
 fn proof_is_good(world: &World<RealPen>, grant: GrantId) -> Result<(), Broken> {
-    let verified = tegata(world, grant).verify(&trust(world)).map_err(|fault| format!("the tegata of {grant} does not verify: {fault}"))?;
+    let verified = tegata(world, grant)
+        .verify(&trust(world))
+        .map_err(|fault| format!("the tegata of {grant} does not verify: {fault}"))?;
     let found = &world.state.passage.grants[&grant];
     let verdict = verified.verdict();
     let approvers: Vec<PersonId> = verdict.approvers.iter().map(|voice| voice.person).collect();
     let expected: Vec<PersonId> = found.request.approvals.iter().map(|a| a.person).collect();
-    if verdict.requester.person != found.request.requester || approvers != expected || verdict.request != found.request.fields {
+    if verdict.requester.person != found.request.requester
+        || approvers != expected
+        || verdict.request != found.request.fields
+    {
         return Err(format!("the verdict names others: {verdict:?}"));
     }
     let at = world.at();

@@ -13,7 +13,8 @@ use domain::event::{Event, Filing, Founding, OriginName};
 use domain::motion::Act;
 use domain::rule::Channel;
 use domain::statement::{
-    Decision, DecisionFields, Deed, DeedFields, HelloFields, MotionFields, Possession, PossessionFields, RecoveryFields, RequestFields, SecondFields, Statement,
+    Decision, DecisionFields, Deed, DeedFields, HelloFields, MotionFields, Possession, PossessionFields,
+    RecoveryFields, RequestFields, SecondFields, Statement,
 };
 use domain::{AccountId, Committed, Nonce, PersonId, PersonaId, RequestId, Timestamp, Window};
 use ledger::Hash;
@@ -83,8 +84,15 @@ fn the_specification_shows_what_is_signed() {
 #[test]
 fn the_specification_names_every_statement() {
     for name in [
-        Founding::NAME, RequestFields::NAME, DecisionFields::NAME, MotionFields::NAME, SecondFields::NAME, DeedFields::NAME, PossessionFields::NAME,
-        RecoveryFields::NAME, HelloFields::NAME,
+        Founding::NAME,
+        RequestFields::NAME,
+        DecisionFields::NAME,
+        MotionFields::NAME,
+        SecondFields::NAME,
+        DeedFields::NAME,
+        PossessionFields::NAME,
+        RecoveryFields::NAME,
+        HelloFields::NAME,
     ] {
         assert!(SPEC.contains(&format!("`{name}`")), "spec/statements.md does not speak of `{name}`");
     }
@@ -120,11 +128,20 @@ mod ssh_keygen {
         let bytes = approval_bytes();
         let armored = signer.sshsig(DecisionFields::NAME, &bytes).to_armored();
         assert!(verifies(signer.public_key(), DecisionFields::NAME, &armored, &bytes));
-        assert!(!verifies(signer.public_key(), RequestFields::NAME, &armored, &bytes), "it is an approval, not a request");
-        assert!(!verifies(SoftSigner::from_seed(&[8; 32]).public_key(), DecisionFields::NAME, &armored, &bytes), "it is by another key");
+        assert!(
+            !verifies(signer.public_key(), RequestFields::NAME, &armored, &bytes),
+            "it is an approval, not a request"
+        );
+        assert!(
+            !verifies(SoftSigner::from_seed(&[8; 32]).public_key(), DecisionFields::NAME, &armored, &bytes),
+            "it is by another key"
+        );
         let mut other = bytes;
         other.pop();
-        assert!(!verifies(signer.public_key(), DecisionFields::NAME, &armored, &other), "the last line end belongs to it");
+        assert!(
+            !verifies(signer.public_key(), DecisionFields::NAME, &armored, &other),
+            "the last line end belongs to it"
+        );
     }
 
     /// From a ledger's entry alone, as the specification says.
@@ -132,12 +149,20 @@ mod ssh_keygen {
     fn it_takes_the_founding_and_a_request_rebuilt_from_their_entries() {
         let (mut world, shop) = World::shop(RealPen, 5);
         world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
-        let entries: Vec<domain::Entry> = world.bytes.iter().map(|bytes| domain::Entry::decode(bytes).expect("an entry")).collect();
+        let entries: Vec<domain::Entry> =
+            world.bytes.iter().map(|bytes| domain::Entry::decode(bytes).expect("an entry")).collect();
         let Event::Founded(founded) = &entries[0].event else { panic!("a ledger begins with its founding") };
         for (founder, signature) in founded.founding.founders.iter().zip(&founded.signatures) {
-            assert!(verifies(&founder.key, Founding::NAME, &signature.to_armored(), &statement::founding_bytes(&founded.founding)));
+            assert!(verifies(
+                &founder.key,
+                Founding::NAME,
+                &signature.to_armored(),
+                &statement::founding_bytes(&founded.founding)
+            ));
         }
-        let Some(Event::RequestFiled(filed)) = entries.last().map(|entry| &entry.event) else { panic!("the last entry is the request") };
+        let Some(Event::RequestFiled(filed)) = entries.last().map(|entry| &entry.event) else {
+            panic!("the last entry is the request")
+        };
         let Filing::Signed(signed) = &filed.filing else { panic!("it is signed") };
         let bytes = statement::signed_bytes(&founded.founding.origin, &filed.fields, signed);
         let key = &world.state.people.keys[&signed.key].key;
@@ -162,7 +187,11 @@ mod read_back {
 
     fn put(at: &mut Value, path: &[&str], value: Value) {
         let Some((first, rest)) = path.split_first() else { panic!("a name has a part") };
-        let empty = if rest.first().is_some_and(|next| next.parse::<usize>().is_ok()) { Value::Array(vec![]) } else { Value::Object(Map::new()) };
+        let empty = if rest.first().is_some_and(|next| next.parse::<usize>().is_ok()) {
+            Value::Array(vec![])
+        } else {
+            Value::Object(Map::new())
+        };
         let place = match at {
             Value::Array(items) => {
                 let index: usize = first.parse().expect("a place in a list");
@@ -188,14 +217,19 @@ mod read_back {
             }
             Value::Number(number) => Value::String(number.to_string()),
             Value::Array(items) => Value::Array(items.iter().map(|item| shown("", item)).collect()),
-            Value::Object(members) => {
-                Value::Object(members.iter().filter(|(_, v)| !v.is_null()).map(|(name, v)| (name.clone(), shown(name, v))).collect())
-            }
+            Value::Object(members) => Value::Object(
+                members.iter().filter(|(_, v)| !v.is_null()).map(|(name, v)| (name.clone(), shown(name, v))).collect(),
+            ),
             other => other.clone(),
         }
     }
 
-    pub(super) fn check<S: Statement>(body: &S, nonce: Option<Nonce>, expires: Option<Timestamp>, bytes: &[u8]) -> Result<(), String> {
+    pub(super) fn check<S: Statement>(
+        body: &S,
+        nonce: Option<Nonce>,
+        expires: Option<Timestamp>,
+        bytes: &[u8],
+    ) -> Result<(), String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "a statement is not UTF-8")?;
         let first = format!("{}/v1", S::NAME);
         if text.lines().next() != Some(first.as_str()) || !text.ends_with('\n') || text.contains('\r') {
@@ -207,7 +241,11 @@ mod read_back {
         members.extend(nonce.map(|nonce| ("nonce".to_owned(), Value::String(nonce.to_string()))));
         members.extend(expires.map(|expires| ("expires".to_owned(), Value::String(expires.to_string()))));
         let read = tree_of(text);
-        if read == expected { Ok(()) } else { Err(format!("the text reads back as something else:\n{text}\n{read}\n{expected}")) }
+        if read == expected {
+            Ok(())
+        } else {
+            Err(format!("the text reads back as something else:\n{text}\n{read}\n{expected}"))
+        }
     }
 }
 
@@ -224,7 +262,9 @@ fn statements_of(event: &Event) -> Result<Vec<(String, Vec<u8>)>, String> {
             found.push(signed(&filed.fields, filed.signed.nonce, filed.signed.expires)?);
             found.extend(possessions_of(&filed.fields.act)?);
         }
-        Event::MotionCarried(carried) => found.push(signed(&carried.fields, carried.signed.nonce, carried.signed.expires)?),
+        Event::MotionCarried(carried) => {
+            found.push(signed(&carried.fields, carried.signed.nonce, carried.signed.expires)?)
+        }
         Event::RequestFiled(filed) => {
             let (nonce, expires) = match &filed.filing {
                 Filing::Signed(signed) => (signed.nonce, signed.expires),
@@ -232,7 +272,9 @@ fn statements_of(event: &Event) -> Result<Vec<(String, Vec<u8>)>, String> {
             };
             found.push(signed(&filed.fields, nonce, expires)?);
         }
-        Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => found.push(signed(&decided.fields, decided.signed.nonce, decided.signed.expires)?),
+        Event::ApprovalGiven(decided) | Event::RequestRefused(decided) => {
+            found.push(signed(&decided.fields, decided.signed.nonce, decided.signed.expires)?)
+        }
         Event::Deed(done) => found.push(signed(&done.fields, done.signed.nonce, done.signed.expires)?),
         Event::RecoveryStarted(started) => found.push(signed(&started.fields, started.nonce, started.expires)?),
         _ => {}
@@ -247,7 +289,11 @@ fn signed<S: Statement>(body: &S, nonce: Nonce, expires: Timestamp) -> Result<(S
 }
 
 fn possessions_of(act: &Act) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let (Act::PersonAdd { person, persona, key, possession, .. } | Act::PersonaAdd { person, persona, key, possession, .. }) = act else { return Ok(vec![]) };
+    let (Act::PersonAdd { person, persona, key, possession, .. }
+    | Act::PersonaAdd { person, persona, key, possession, .. }) = act
+    else {
+        return Ok(vec![]);
+    };
     let fields = PossessionFields { person: *person, persona: *persona, key: key.clone() };
     let Possession { nonce, .. } = possession;
     let bytes = statement::possession_bytes(&origin(), &fields, *nonce);
@@ -269,7 +315,11 @@ fn every_statement_of_every_kind_reads_back_from_its_bytes() {
             assert!(before.is_none_or(|before| before == said), "two statements have the same bytes: {said}");
         }
     }
-    let names: BTreeSet<&str> = seen.values().filter_map(|said| said.split([' ', '{']).next()).filter(|name| name.starts_with("sekimori-")).collect();
+    let names: BTreeSet<&str> = seen
+        .values()
+        .filter_map(|said| said.split([' ', '{']).next())
+        .filter(|name| name.starts_with("sekimori-"))
+        .collect();
     assert_eq!(names.len(), 7, "{names:?}");
 }
 
@@ -284,7 +334,11 @@ fn statements_of_random_worlds_read_back_and_never_share_their_bytes() {
         for entry in &play.world.entries {
             for (said, bytes) in statements_of(&entry.event).map_err(TestCaseError::fail)? {
                 let before = seen.insert(bytes, said.clone());
-                prop_assert!(before.is_none_or(|before| before == said), "two statements have the same bytes: {}", said);
+                prop_assert!(
+                    before.is_none_or(|before| before == said),
+                    "two statements have the same bytes: {}",
+                    said
+                );
             }
         }
         Ok(())
@@ -332,7 +386,8 @@ fn what_is_absent_has_no_line() {
         policy: 7,
     };
     let with = statement::bytes(&origin(), &fields, nonce(1), time("2026-11-23T10:05:00Z"));
-    let without = statement::bytes(&origin(), &DecisionFields { reason: None, ..fields }, nonce(1), time("2026-11-23T10:05:00Z"));
+    let without =
+        statement::bytes(&origin(), &DecisionFields { reason: None, ..fields }, nonce(1), time("2026-11-23T10:05:00Z"));
     assert!(String::from_utf8_lossy(&with).contains("\nreason: "));
     assert!(!String::from_utf8_lossy(&without).contains("reason"));
     let mut empty = example_request();
@@ -345,12 +400,23 @@ fn what_is_absent_has_no_line() {
 #[test]
 fn a_statement_of_one_kind_is_none_of_another() {
     let names = [
-        Founding::NAME, RequestFields::NAME, DecisionFields::NAME, MotionFields::NAME, SecondFields::NAME, DeedFields::NAME, PossessionFields::NAME,
-        RecoveryFields::NAME, HelloFields::NAME,
+        Founding::NAME,
+        RequestFields::NAME,
+        DecisionFields::NAME,
+        MotionFields::NAME,
+        SecondFields::NAME,
+        DeedFields::NAME,
+        PossessionFields::NAME,
+        RecoveryFields::NAME,
+        HelloFields::NAME,
     ];
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-    let deed = DeedFields { by: PersonaId::from_random([1; 16]), deed: Deed::PersonLeave { person: PersonId::from_random([2; 16]) } };
-    let text = String::from_utf8(statement::bytes(&origin(), &deed, nonce(1), time("2026-11-23T10:05:00Z"))).expect("UTF-8");
+    let deed = DeedFields {
+        by: PersonaId::from_random([1; 16]),
+        deed: Deed::PersonLeave { person: PersonId::from_random([2; 16]) },
+    };
+    let text =
+        String::from_utf8(statement::bytes(&origin(), &deed, nonce(1), time("2026-11-23T10:05:00Z"))).expect("UTF-8");
     assert!(text.starts_with("sekimori-deed/v1\norigin: gate.example/tokyo\nby: psn_"), "{text}");
     assert!(text.contains("\ndeed.person_leave.person: per_"), "{text}");
 }
@@ -359,5 +425,6 @@ fn a_statement_of_one_kind_is_none_of_another() {
 fn a_hello_proves_a_key_for_one_challenge() {
     let hello = HelloFields { challenge: nonce(7), key: RealPen.public(5) };
     let bytes = statement::bytes(&origin(), &hello, nonce(1), time("2026-11-23T10:05:00Z"));
-    read_back::check(&hello, Some(nonce(1)), Some(time("2026-11-23T10:05:00Z")), &bytes).unwrap_or_else(|why| panic!("{why}"));
+    read_back::check(&hello, Some(nonce(1)), Some(time("2026-11-23T10:05:00Z")), &bytes)
+        .unwrap_or_else(|why| panic!("{why}"));
 }

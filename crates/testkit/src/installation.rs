@@ -291,7 +291,7 @@ impl Installation {
     /// # Errors
     /// When it does not come up; with the end of its log.
     pub fn start(&mut self) -> Result<(), Trouble> {
-        for stale in ["run/ssh.address", "run/api.sock"] {
+        for stale in ["run/ssh.address", "run/api.sock", "run/keeper.sock"] {
             let _absent = fs::remove_file(self.root.join(stale));
         }
         let log =
@@ -300,7 +300,9 @@ impl Installation {
         // In a group of its own: what is typed to end a tour in a terminal does not end the server.
         let mut server = Tame::start(self.command(&["serve"]).stdout(log).stderr(again).process_group(0))?;
         let ready = found("the installation to serve", || {
-            let up = self.root.join("run/api.sock").exists() && self.port().is_ok();
+            // An engine without its keeper answers that it cannot decide yet.
+            let sockets = ["api.sock", "keeper.sock"].iter().all(|name| self.root.join("run").join(name).exists());
+            let up = sockets && self.port().is_ok();
             (up || server.ended().is_some()).then_some(up)
         });
         let log =

@@ -1,5 +1,9 @@
 //! Founded installations in a temporary folder, for tests and benches: keeper on its own thread, engine serving, persons with software keys.
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "support for tests: what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "support for tests: what fails here fails the test"
+)]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
@@ -16,13 +20,19 @@ use domain::event::{ErrandOutcome, Founded, Founder, Founding, RecoverySetup};
 use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Errands, Principal};
 use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy, RecordInput, Rule, Selector};
+use domain::statement::{
+    Decision, DecisionFields, Deed, DeedFields, HelloFields, MotionFields, Possession, PossessionFields, RequestFields,
+    SecondFields, Signed, Statement,
+};
 use domain::time::TimeError;
-use domain::statement::{Decision, DecisionFields, Deed, DeedFields, HelloFields, MotionFields, Possession, PossessionFields, RequestFields, SecondFields, Signed, Statement};
-use domain::{AccountId, MotionId, Nonce, PersonId, PersonaId, Refusal, RequestId, SessionId, SuiteKey, TargetId, Timestamp, Window};
+use domain::{
+    AccountId, MotionId, Nonce, PersonId, PersonaId, Refusal, RequestId, SessionId, SuiteKey, TargetId, Timestamp,
+    Window,
+};
 use engine::clock::{Clock, SystemClock};
 use engine::{Config, Engine, Places, random};
 use envelope::Salt;
-use keeper::{KeySet, Keeper, Memory, Protection};
+use keeper::{Keeper, KeySet, Memory, Protection};
 use ledger::Hash;
 use sshwire::{PublicKey, SoftSigner};
 use tempfile::TempDir;
@@ -95,7 +105,12 @@ pub struct Someone {
 impl Someone {
     pub fn new() -> Self {
         let seed = random::bytes();
-        Self { person: PersonId::from_random(random::bytes()), persona: PersonaId::from_random(random::bytes()), signer: SoftSigner::from_seed(&seed), seed }
+        Self {
+            person: PersonId::from_random(random::bytes()),
+            persona: PersonaId::from_random(random::bytes()),
+            signer: SoftSigner::from_seed(&seed),
+            seed,
+        }
     }
 
     pub fn key(&self) -> PublicKey {
@@ -115,7 +130,6 @@ pub fn opening<T: Text>(value: &str) -> (Committed<T>, Opening) {
     let hash = Hash::from_bytes(envelope::commit(T::KIND, &salt, value.as_bytes()));
     (Committed::from_hash(hash), Opening { kind: T::KIND.to_owned(), salt, value: value.to_owned() })
 }
-
 
 impl World {
     /// Keeper and engine, founded by two persons.
@@ -137,14 +151,28 @@ impl World {
             (Founder { person: who.person, persona: who.persona, name: committed, key: who.key() }, opening)
         };
         let ((first, a), (second, b)) = (named(&one, "founder one"), named(&two, "founder two"));
-        let recovery = RecoverySetup { key: SoftSigner::from_seed(&random::bytes()).public_key().clone(), shares: 5, threshold: 3, delay_s: 3600 };
+        let recovery = RecoverySetup {
+            key: SoftSigner::from_seed(&random::bytes()).public_key().clone(),
+            shares: 5,
+            threshold: 3,
+            delay_s: 3600,
+        };
         let reading_key = SuiteKey::new(public.reading.bytes()).unwrap();
         let clock_now = world.clock.wall();
-        let founding = Founding { origin, log_key: public.log.clone(), ca_key: public.ca.clone(), reading_key, recovery, founders: vec![first, second], created: clock_now };
+        let founding = Founding {
+            origin,
+            log_key: public.log.clone(),
+            ca_key: public.ca.clone(),
+            reading_key,
+            recovery,
+            founders: vec![first, second],
+            created: clock_now,
+        };
         let bytes = tegata::statement::founding_bytes(&founding);
         let signatures = [&one, &two].map(|who| who.signer.sshsig(Founding::NAME, &bytes)).to_vec();
         let mut anybody = Client::connect(&world).await;
-        let sealed = anybody.ask(ApiAsk::InitSeal { founded: Founded { founding, signatures }, openings: vec![a, b] }).await;
+        let sealed =
+            anybody.ask(ApiAsk::InitSeal { founded: Founded { founding, signatures }, openings: vec![a, b] }).await;
         assert!(matches!(sealed, ApiAnswer::Receipt(_)), "{sealed:?}");
         (world, one, two)
     }
@@ -186,7 +214,14 @@ impl World {
     pub async fn add_person(&self, one: &Someone, two: &Someone, kind: PersonaKind, groups: &[&str]) -> Someone {
         let who = Someone::new();
         let (name, text) = opening::<PersonName>("somebody in a role");
-        let act = Act::PersonAdd { person: who.person, name, persona: who.persona, kind, key: who.key(), possession: who.possession(&self.origin) };
+        let act = Act::PersonAdd {
+            person: who.person,
+            name,
+            persona: who.persona,
+            kind,
+            key: who.key(),
+            possession: who.possession(&self.origin),
+        };
         self.enact(one, two, act, vec![text]).await;
         for group in groups {
             self.enact(one, two, Act::GroupJoin { group: group.parse().unwrap(), person: who.person }, vec![]).await;
@@ -200,10 +235,25 @@ impl World {
         let (target, account) = (TargetId::from_random(random::bytes()), AccountId::from_random(random::bytes()));
         let (address, text) = opening::<Address>(address);
         let errands = Errands { kinds: BTreeSet::from([ErrandKind::Probe]), login: login.parse().unwrap() };
-        let act = Act::TargetAdd { target, label: "db1".parse().unwrap(), zone: "server".parse().unwrap(), tier: 0, address, host_keys: BTreeSet::from([host_key]), errands };
+        let act = Act::TargetAdd {
+            target,
+            label: "db1".parse().unwrap(),
+            zone: "server".parse().unwrap(),
+            tier: 0,
+            address,
+            host_keys: BTreeSet::from([host_key]),
+            errands,
+        };
         self.enact(one, two, act, vec![text]).await;
         let principal = Principal::from_random(random::bytes());
-        let act = Act::AccountAdd { account, target, name: AccountName::Shared(login.parse().unwrap()), class: AccountClass::OsSuperuser, owner: one.person, principal };
+        let act = Act::AccountAdd {
+            account,
+            target,
+            name: AccountName::Shared(login.parse().unwrap()),
+            class: AccountClass::OsSuperuser,
+            owner: one.person,
+            principal,
+        };
         self.enact(one, two, act, vec![]).await;
         let rule = Rule {
             name: "db".parse().unwrap(),
@@ -219,11 +269,22 @@ impl World {
         (target, account)
     }
 
-    pub async fn request(&self, who: &Someone, account: AccountId, purpose: &str) -> Result<(RequestId, Hash), Refusal> {
+    pub async fn request(
+        &self,
+        who: &Someone,
+        account: AccountId,
+        purpose: &str,
+    ) -> Result<(RequestId, Hash), Refusal> {
         self.request_for(who, account, purpose, Duration::from_secs(600)).await
     }
 
-    pub async fn request_for(&self, who: &Someone, account: AccountId, purpose: &str, length: Duration) -> Result<(RequestId, Hash), Refusal> {
+    pub async fn request_for(
+        &self,
+        who: &Someone,
+        account: AccountId,
+        purpose: &str,
+        length: Duration,
+    ) -> Result<(RequestId, Hash), Refusal> {
         let (committed, text) = opening::<Purpose>(purpose);
         let from = self.clock.wall();
         let fields = RequestFields {
@@ -239,11 +300,22 @@ impl World {
         let signed = self.sign(who, &fields);
         let statement = tegata::statement::hash(&tegata::statement::signed_bytes(&self.origin, &fields, &signed));
         let request = fields.request;
-        self.client(who).await.submit(Submission::Request { fields, signed }, vec![text]).await.map(|_| (request, statement))
+        self.client(who)
+            .await
+            .submit(Submission::Request { fields, signed }, vec![text])
+            .await
+            .map(|_| (request, statement))
     }
 
     pub async fn approve(&self, who: &Someone, request: RequestId, statement: Hash) -> Result<Receipt, Refusal> {
-        let fields = DecisionFields { request, statement, approver: who.persona, decision: Decision::Approve, reason: None, policy: 1 };
+        let fields = DecisionFields {
+            request,
+            statement,
+            approver: who.persona,
+            decision: Decision::Approve,
+            reason: None,
+            policy: 1,
+        };
         let signed = self.sign(who, &fields);
         self.client(who).await.submit(Submission::Decision { fields, signed }, vec![]).await
     }
@@ -295,17 +367,25 @@ fn start_engine(dir: &std::path::Path, clock: &SetClock) -> (Arc<Engine>, tokio:
     try_start_engine(dir, clock).unwrap()
 }
 
-fn try_start_engine(dir: &std::path::Path, clock: &SetClock) -> Result<(Arc<Engine>, tokio::task::JoinHandle<()>), engine::StartError> {
+fn try_start_engine(
+    dir: &std::path::Path,
+    clock: &SetClock,
+) -> Result<(Arc<Engine>, tokio::task::JoinHandle<()>), engine::StartError> {
     let recordings = dir.join("recordings");
     for sub in ["live", "closed"] {
         std::fs::create_dir_all(recordings.join(sub)).unwrap();
     }
     let config = Config { recordings, age_recipients: vec![], commands_a_second: 10_000.0, burst: 10_000.0 };
-    let engine = Engine::start(&Places { ledger: dir.join("ledger"), keeper_socket: dir.join("keeper.sock") }, config, Arc::new(clock.clone()))?;
+    let engine = Engine::start(
+        &Places { ledger: dir.join("ledger"), keeper_socket: dir.join("keeper.sock") },
+        config,
+        Arc::new(clock.clone()),
+    )?;
     for name in ["api.sock", "front.sock"] {
         let _absent = std::fs::remove_file(dir.join(name));
     }
-    let (api, front) = (UnixListener::bind(dir.join("api.sock")).unwrap(), UnixListener::bind(dir.join("front.sock")).unwrap());
+    let (api, front) =
+        (UnixListener::bind(dir.join("api.sock")).unwrap(), UnixListener::bind(dir.join("front.sock")).unwrap());
     let serving = engine.clone();
     let serving = tokio::spawn(async move {
         let _ended = serving.serve(api, front).await;
@@ -361,7 +441,10 @@ impl FakeFront {
     }
 
     pub async fn hear(&mut self) -> ToFront {
-        let message: ToFront = tokio::time::timeout(Duration::from_secs(20), frame::receive(&mut self.stream)).await.expect("engine speaks").unwrap();
+        let message: ToFront = tokio::time::timeout(Duration::from_secs(20), frame::receive(&mut self.stream))
+            .await
+            .expect("engine speaks")
+            .unwrap();
         if let ToFront::Setup(setup) = &message {
             self.setup = Some(setup.clone());
         }
@@ -399,8 +482,33 @@ impl FakeFront {
         assert!(matches!(self.ask(FrontAsk::ErrandEnded { errand: terms.errand, outcome }).await, FrontAnswer::Noted));
     }
 
+    /// So many openings asked for before the first answer is read; gives how many opened.
+    pub async fn open_many(&mut self, who: &Someone, count: u64) -> u64 {
+        let first = self.next + 1;
+        for id in first..first + count {
+            let body = FrontAsk::Open(Box::new(Self::opening_of(who)));
+            frame::send(&mut self.stream, &FromFront { id, body }).await.unwrap();
+        }
+        self.next += count;
+        let (mut answered, mut opened) = (0, 0);
+        while answered < count {
+            if let ToFront::Answer { body: FrontAnswer::Opened(outcome), .. } = self.hear().await {
+                answered += 1;
+                opened += u64::from(outcome.is_ok());
+            }
+        }
+        opened
+    }
+
     pub async fn open(&mut self, who: &Someone) -> Result<Box<channel::front::SessionTerms>, Refusal> {
-        let ask = OpenAsk {
+        match self.ask(FrontAsk::Open(Box::new(Self::opening_of(who)))).await {
+            FrontAnswer::Opened(outcome) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn opening_of(who: &Someone) -> OpenAsk {
+        OpenAsk {
             session: SessionId::from_random(random::bytes()),
             account: "root".into(),
             target: "db1".into(),
@@ -409,10 +517,6 @@ impl FakeFront {
             subject: SoftSigner::from_seed(&random::bytes()).public_key().clone(),
             recording: Hash::of(b"header"),
             grant: None,
-        };
-        match self.ask(FrontAsk::Open(Box::new(ask))).await {
-            FrontAnswer::Opened(outcome) => outcome,
-            other => panic!("{other:?}"),
         }
     }
 }

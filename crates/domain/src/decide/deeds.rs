@@ -1,9 +1,11 @@
 //! What one person may do alone: take away, stop, look with a purpose, add an own key.
 
+use std::collections::BTreeSet;
+
 use super::motions::key_is_free;
 use super::{admin_face, administrator, signer};
-use crate::entry::Actor;
-use crate::event::DeedDone;
+use crate::entry::{Actor, Entry};
+use crate::event::{DeedDone, Event};
 use crate::id::{GrantId, PersonId, SessionId};
 use crate::label::Label;
 use crate::people::{AUDITORS, Signer};
@@ -14,7 +16,40 @@ use crate::time::Timestamp;
 
 pub(super) fn check(state: &State, done: &DeedDone, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
     let me = signer(state, &done.signed, &done.fields.by, actor, at)?;
-    match &done.fields.deed {
+    may(state, &me, &done.fields.deed)?;
+    leaves_administrators(state, done, actor, at)
+}
+
+/// What needs two persons must stay possible: one person alone never leaves fewer than two administrators with a key.
+fn leaves_administrators(state: &State, done: &DeedDone, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+    let takes = matches!(
+        done.fields.deed,
+        Deed::PersonFreeze { .. } | Deed::PersonLeave { .. } | Deed::GroupLeave { .. } | Deed::KeyRetire { .. }
+    );
+    if !takes || administrators_with_a_key(state) < FEWEST_ADMINISTRATORS {
+        return Ok(());
+    }
+    let mut after = state.clone();
+    after.apply(&Entry { seq: state.journal.size, time: at, actor, cause: None, event: Event::Deed(done.clone()) });
+    if administrators_with_a_key(&after) < FEWEST_ADMINISTRATORS { Err(Refusal::LastAdministrators) } else { Ok(()) }
+}
+
+const FEWEST_ADMINISTRATORS: usize = 2;
+
+/// Natural persons who could propose or second something now.
+fn administrators_with_a_key(state: &State) -> usize {
+    let able = state
+        .people
+        .keys
+        .keys()
+        .filter_map(|key| state.people.active(key))
+        .filter(|signer| administrator(state, signer).is_ok());
+    able.map(|signer| state.people.natural(&signer.person)).collect::<BTreeSet<_>>().len()
+}
+
+fn may(state: &State, me: &Signer<'_>, deed: &Deed) -> Result<(), Refusal> {
+    let me = *me;
+    match deed {
         Deed::RequestWithdraw { request } => {
             let found = state.passage.requests.get(request).ok_or(Refusal::RequestUnknown { request: *request })?;
             mine(state, &me, &[found.requester, found.beneficiary])
@@ -33,7 +68,11 @@ pub(super) fn check(state: &State, done: &DeedDone, actor: Actor, at: Timestamp)
         }
         Deed::PersonFreeze { person, .. } | Deed::PersonLeave { person } => {
             administrator(state, &me)?;
-            if state.people.persons.contains_key(person) { Ok(()) } else { Err(Refusal::PersonUnknown { person: *person }) }
+            if state.people.persons.contains_key(person) {
+                Ok(())
+            } else {
+                Err(Refusal::PersonUnknown { person: *person })
+            }
         }
         Deed::GroupLeave { group, person } => {
             admin_face(&me)?;
@@ -55,7 +94,11 @@ pub(super) fn check(state: &State, done: &DeedDone, actor: Actor, at: Timestamp)
         Deed::ReplayPermit { .. } => reader(state, &me),
         Deed::RecoveryObject { recovery } => {
             admin_face(&me)?;
-            if state.recoveries.contains_key(recovery) { Ok(()) } else { Err(Refusal::RecoveryUnknown { recovery: *recovery }) }
+            if state.recoveries.contains_key(recovery) {
+                Ok(())
+            } else {
+                Err(Refusal::RecoveryUnknown { recovery: *recovery })
+            }
         }
     }
 }
@@ -106,5 +149,9 @@ fn thaw(state: &State, me: &Signer<'_>, session: &SessionId) -> Result<(), Refus
 fn reader(state: &State, me: &Signer<'_>) -> Result<(), Refusal> {
     admin_face(me)?;
     let auditors: Label = AUDITORS.parse().expect("the constant is a label");
-    if state.people.is_member(&auditors, &me.person) { Ok(()) } else { administrator(state, me).map_err(|_| Refusal::NotAllowed) }
+    if state.people.is_member(&auditors, &me.person) {
+        Ok(())
+    } else {
+        administrator(state, me).map_err(|_| Refusal::NotAllowed)
+    }
 }

@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 
 /// Exactly two persons found an installation together.
 pub(super) const FOUNDERS: usize = 2;
+/// A recovery that nobody finishes so long after its delay is over.
+pub(super) const RECOVERY_LIFE: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 /// A delay shorter than this leaves nobody time to object.
 const SHORTEST_DELAY_S: u32 = 60;
 const LONGEST_DELAY_S: u32 = 30 * 24 * 3600;
@@ -25,7 +27,11 @@ pub(super) fn check(state: &State, founded: &Founded, actor: Actor) -> Result<()
     if actor != Actor::Founders {
         return Err(Refusal::NotAllowed);
     }
-    if well_formed(&founded.founding) && founded.signatures.len() == FOUNDERS { Ok(()) } else { Err(Refusal::FoundingMalformed) }
+    if well_formed(&founded.founding) && founded.signatures.len() == FOUNDERS {
+        Ok(())
+    } else {
+        Err(Refusal::FoundingMalformed)
+    }
 }
 
 fn well_formed(founding: &Founding) -> bool {
@@ -45,7 +51,12 @@ fn well_formed(founding: &Founding) -> bool {
 }
 
 /// The signature by the recovery key is verified before; here: whom it gives a key, and that nothing else is under way for that persona.
-pub(super) fn check_recovery(state: &State, started: &RecoveryStarted, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_recovery(
+    state: &State,
+    started: &RecoveryStarted,
+    actor: Actor,
+    at: Timestamp,
+) -> Result<(), Refusal> {
     if actor != Actor::Recovery {
         return Err(Refusal::NotAllowed);
     }
@@ -54,7 +65,11 @@ pub(super) fn check_recovery(state: &State, started: &RecoveryStarted, actor: Ac
     let fields = &started.fields;
     owner_stands(state, &fields.persona)?;
     super::motions::key_is_free(state, &fields.key)?;
-    let busy = state.recoveries.contains_key(&fields.recovery) || state.recoveries.values().any(|r| r.started.fields.persona == fields.persona);
+    let busy = state.recoveries.contains_key(&fields.recovery)
+        || state
+            .recoveries
+            .values()
+            .any(|r| r.started.fields.persona == fields.persona && at < r.after.plus(RECOVERY_LIFE));
     if busy { Err(Refusal::RecoveryExists) } else { Ok(()) }
 }
 
@@ -63,11 +78,19 @@ fn owner_stands(state: &State, persona: &PersonaId) -> Result<(), Refusal> {
     if state.people.is_active(&person) { Ok(()) } else { Err(Refusal::PersonNotActive { person }) }
 }
 
-pub(super) fn check_recovered(state: &State, completed: &RecoveryCompleted, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_recovered(
+    state: &State,
+    completed: &RecoveryCompleted,
+    actor: Actor,
+    at: Timestamp,
+) -> Result<(), Refusal> {
     own(actor)?;
     let Some(recovery) = state.recoveries.get(&completed.recovery) else {
         return Err(Refusal::RecoveryUnknown { recovery: completed.recovery });
     };
+    if at >= recovery.after.plus(RECOVERY_LIFE) {
+        return Err(Refusal::RecoveryUnknown { recovery: completed.recovery });
+    }
     if at < recovery.after {
         return Err(Refusal::RecoveryTooEarly { after: recovery.after });
     }

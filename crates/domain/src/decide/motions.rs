@@ -6,7 +6,7 @@ use super::{administrator, check_life, check_nonce, known_signer, signer};
 use crate::entry::Actor;
 use crate::event::{MotionCarried, MotionFiled};
 use crate::id::{PersonId, PersonaId, TargetId};
-use crate::motion::{Act, AccountName, CLOCK_TOLERANCE, MOTION_LIFE};
+use crate::motion::{AccountName, Act, CLOCK_TOLERANCE, MOTION_LIFE};
 use crate::people::Signer;
 use crate::refusal::Refusal;
 use crate::rule::Policy;
@@ -21,15 +21,25 @@ pub(super) fn check_filed(state: &State, filed: &MotionFiled, actor: Actor, at: 
         return Err(Refusal::MotionExists { motion: fields.motion });
     }
     not_a_subject(state, &fields.act, &proposer)?;
-    act_may_be(state, &fields.act, at)
+    match fields.act {
+        // The ledger's time stands still meanwhile: whether the time is right is judged when the second person signs.
+        Act::ClockConfirm { .. } if state.journal.clock_doubt.is_some() => Ok(()),
+        _ => act_may_be(state, &fields.act, at),
+    }
 }
 
-pub(super) fn check_carried(state: &State, carried: &MotionCarried, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_carried(
+    state: &State,
+    carried: &MotionCarried,
+    actor: Actor,
+    at: Timestamp,
+) -> Result<(), Refusal> {
     let fields = &carried.fields;
     let motion = state.motions.get(&fields.motion).ok_or(Refusal::MotionUnknown { motion: fields.motion })?;
     let act = &motion.fields.act;
     let seconder = act_signer(state, act, &carried.signed, &fields.seconder, actor, at)?;
-    if at >= motion.filed_at.plus(MOTION_LIFE) {
+    let confirms_time = matches!(act, Act::ClockConfirm { .. });
+    if !confirms_time && at >= motion.filed_at.plus(MOTION_LIFE) {
         return Err(Refusal::MotionOver { motion: fields.motion });
     }
     if fields.statement != motion.statement {
@@ -44,7 +54,14 @@ pub(super) fn check_carried(state: &State, carried: &MotionCarried, actor: Actor
 }
 
 /// The word of two persons on the time is taken while the clock itself is in doubt, so its own expiry says nothing.
-fn act_signer<'a>(state: &'a State, act: &Act, signed: &Signed, persona: &PersonaId, actor: Actor, at: Timestamp) -> Result<Signer<'a>, Refusal> {
+fn act_signer<'a>(
+    state: &'a State,
+    act: &Act,
+    signed: &Signed,
+    persona: &PersonaId,
+    actor: Actor,
+    at: Timestamp,
+) -> Result<Signer<'a>, Refusal> {
     let found = match act {
         Act::ClockConfirm { .. } => {
             check_nonce(state, signed.nonce)?;
@@ -98,7 +115,11 @@ fn act_may_be(state: &State, act: &Act, at: Timestamp) -> Result<(), Refusal> {
         }
         Act::GroupJoin { group, person } => {
             active_person(state, person)?;
-            if state.people.is_member(group, person) { Err(Refusal::AlreadyMember { group: group.clone() }) } else { Ok(()) }
+            if state.people.is_member(group, person) {
+                Err(Refusal::AlreadyMember { group: group.clone() })
+            } else {
+                Ok(())
+            }
         }
         Act::IdentityLink { one, other } => linkable(state, one, other),
         Act::PersonThaw { person } => match state.people.persons.get(person) {
@@ -129,7 +150,9 @@ fn act_may_be(state: &State, act: &Act, at: Timestamp) -> Result<(), Refusal> {
                 return Err(Refusal::PrincipalTaken);
             }
             match name {
-                AccountName::Shared(label) if state.estate.shared_account(target, label).is_some() => Err(Refusal::LabelTaken { label: label.clone() }),
+                AccountName::Shared(label) if state.estate.shared_account(target, label).is_some() => {
+                    Err(Refusal::LabelTaken { label: label.clone() })
+                }
                 AccountName::Shared(_) | AccountName::Personal(_) => Ok(()),
             }
         }
@@ -160,8 +183,16 @@ fn known_target(state: &State, target: &TargetId) -> Result<(), Refusal> {
 /// A public key belongs to one persona for ever, whatever its wrapping; nor may a person's key be one of the installation's own.
 pub(super) fn key_is_free(state: &State, key: &PublicKey) -> Result<(), Refusal> {
     let material = key.key_material_id();
-    let ours = state.founding.iter().flat_map(|f| [&f.log_key, &f.ca_key, &f.recovery.key]).any(|own| own.key_material_id() == material);
-    if ours || state.people.material.contains_key(&material) { Err(Refusal::KeyTaken { key: key.fingerprint() }) } else { Ok(()) }
+    let ours = state
+        .founding
+        .iter()
+        .flat_map(|f| [&f.log_key, &f.ca_key, &f.recovery.key])
+        .any(|own| own.key_material_id() == material);
+    if ours || state.people.material.contains_key(&material) {
+        Err(Refusal::KeyTaken { key: key.fingerprint() })
+    } else {
+        Ok(())
+    }
 }
 
 fn linkable(state: &State, one: &PersonId, other: &PersonId) -> Result<(), Refusal> {
@@ -189,4 +220,3 @@ fn clock_near(state: &State, confirmed: Timestamp, at: Timestamp) -> Result<(), 
     let off = confirmed.since(at).max(at.since(confirmed));
     if off <= CLOCK_TOLERANCE { Ok(()) } else { Err(Refusal::ClockFarFromConfirmed { confirmed, found: at }) }
 }
-

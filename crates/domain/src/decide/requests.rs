@@ -31,7 +31,9 @@ pub(super) fn check_filed(state: &State, filed: &RequestFiled, actor: Actor, at:
     if !state.estate.accounts.contains_key(&fields.account) {
         return Err(Refusal::AccountUnknown { account: fields.account });
     }
-    let obligations = state.obligations(&fields.account, &requester, &beneficiary).ok_or(Refusal::NoRule { account: fields.account })?;
+    let obligations = state
+        .obligations(&fields.account, &requester, &beneficiary)
+        .ok_or(Refusal::NoRule { account: fields.account })?;
     window_fits(fields, &obligations, at)?;
     channels_fit(fields, &obligations)?;
     let pending: usize = state.people.same_natural(&requester).map(|record| pending_of(state, record)).sum();
@@ -57,7 +59,11 @@ fn requester(state: &State, filed: &RequestFiled, actor: Actor, at: Timestamp) -
             let signer = state.people.active(key).ok_or(Refusal::KeyUnknown { key: *key })?;
             admin_face(&signer)?;
             let named = Actor::Person { person: signer.person, persona: signer.persona };
-            if signer.persona == filed.fields.requester && actor == named { Ok(signer.person) } else { Err(Refusal::NotYourPersona { persona: filed.fields.requester }) }
+            if signer.persona == filed.fields.requester && actor == named {
+                Ok(signer.person)
+            } else {
+                Err(Refusal::NotYourPersona { persona: filed.fields.requester })
+            }
         }
     }
 }
@@ -68,12 +74,17 @@ fn holder(state: &State, persona: &PersonaId) -> Result<PersonId, Refusal> {
     if found.kind == PersonaKind::Research {
         return Err(Refusal::ResearchPersona { persona: *persona });
     }
-    if state.people.is_active(&found.person) { Ok(found.person) } else { Err(Refusal::PersonNotActive { person: found.person }) }
+    if state.people.is_active(&found.person) {
+        Ok(found.person)
+    } else {
+        Err(Refusal::PersonNotActive { person: found.person })
+    }
 }
 
 /// Nobody alters a filed request: its id is taken, also by what it became.
 fn request_is_new(state: &State, fields: &RequestFields) -> Result<(), Refusal> {
-    let taken = state.passage.requests.contains_key(&fields.request) || state.passage.granted.contains_key(&fields.request);
+    let taken =
+        state.passage.requests.contains_key(&fields.request) || state.passage.granted.contains_key(&fields.request);
     if taken { Err(Refusal::RequestExists { request: fields.request }) } else { Ok(()) }
 }
 
@@ -93,7 +104,11 @@ fn window_fits(fields: &RequestFields, obligations: &Obligations, at: Timestamp)
     if window.from() > at.plus(EARLIEST_START) {
         return Err(Refusal::StartTooFar { from: window.from() });
     }
-    if window.length() > obligations.longest { Err(Refusal::WindowTooLong { longest_s: obligations.longest.as_secs() }) } else { Ok(()) }
+    if window.length() > obligations.longest {
+        Err(Refusal::WindowTooLong { longest_s: obligations.longest.as_secs() })
+    } else {
+        Ok(())
+    }
 }
 
 fn channels_fit(fields: &RequestFields, obligations: &Obligations) -> Result<(), Refusal> {
@@ -106,14 +121,21 @@ fn channels_fit(fields: &RequestFields, obligations: &Obligations) -> Result<(),
     }
 }
 
-pub(super) fn check_decided(state: &State, decided: &Decided, actor: Actor, at: Timestamp, expected: Decision) -> Result<(), Refusal> {
+pub(super) fn check_decided(
+    state: &State,
+    decided: &Decided,
+    actor: Actor,
+    at: Timestamp,
+    expected: Decision,
+) -> Result<(), Refusal> {
     let fields = &decided.fields;
     if fields.decision != expected {
         return Err(Refusal::Unreadable);
     }
     let approver = signer(state, &decided.signed, &fields.approver, actor, at)?;
     admin_face(&approver)?;
-    let request = state.passage.requests.get(&fields.request).ok_or(Refusal::RequestUnknown { request: fields.request })?;
+    let request =
+        state.passage.requests.get(&fields.request).ok_or(Refusal::RequestUnknown { request: fields.request })?;
     if at >= request.dies {
         return Err(Refusal::RequestDead { request: fields.request });
     }
@@ -128,7 +150,8 @@ pub(super) fn check_decided(state: &State, decided: &Decided, actor: Actor, at: 
         return Err(Refusal::ApproverNotEligible);
     }
     let me = state.people.natural(&approver.person);
-    let again = expected == Decision::Approve && request.approvals.iter().any(|a| state.people.natural(&a.person) == me);
+    let again =
+        expected == Decision::Approve && request.approvals.iter().any(|a| state.people.natural(&a.person) == me);
     if again { Err(Refusal::ApprovedAlready) } else { Ok(()) }
 }
 
@@ -178,17 +201,26 @@ fn naturals(state: &State, persons: impl Iterator<Item = PersonId>) -> usize {
 pub(crate) fn counted_now(state: &State, request: &Request) -> BTreeMap<Label, BTreeSet<PersonId>> {
     let obligations = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
     let groups = obligations.into_iter().flat_map(|o| o.stages).map(|stage| stage.approvers);
-    groups.map(|group| (group.clone(), counting(state, request).filter(|person| state.people.is_member(&group, person)).collect())).collect()
+    groups
+        .map(|group| {
+            (group.clone(), counting(state, request).filter(|person| state.people.is_member(&group, person)).collect())
+        })
+        .collect()
 }
 
 /// Approvers whose word counts now: another person than requester and beneficiary, and standing active.
 fn counting<'a>(state: &'a State, request: &'a Request) -> impl Iterator<Item = PersonId> + 'a {
-    request.approvals.iter().map(|a| a.person).filter(|p| another_person(state, request, p).is_ok() && state.people.is_active(p))
+    request
+        .approvals
+        .iter()
+        .map(|a| a.person)
+        .filter(|p| another_person(state, request, p).is_ok() && state.people.is_active(p))
 }
 
 /// For [`super::still_stands`]: no approver is frozen, nor turned out to be who asked or holds.
 pub(super) fn is_untainted(state: &State, request: &Request) -> bool {
-    let tainted = |person: &PersonId| another_person(state, request, person).is_err() || state.people.is_suspect(person);
+    let tainted =
+        |person: &PersonId| another_person(state, request, person).is_err() || state.people.is_suspect(person);
     !request.approvals.is_empty() && !request.approvals.iter().any(|a| tainted(&a.person))
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sshwire::{KeyClass, PublicKey};
 
-use super::own;
 use super::motions::key_is_free;
+use super::own;
 use super::requests::{is_untainted, still_meets};
 use crate::entry::Actor;
 use crate::estate::{FARTHEST_CLOCK_MS, Target};
@@ -43,9 +43,6 @@ pub struct Standing {
 
 /// Decides the grant's eligibility again at `state`: history (a valid tegata) is not enough.
 pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standing, Refusal> {
-    if state.journal.clock_doubt.is_some() {
-        return Err(Refusal::ClockDoubted);
-    }
     let grant = state.passage.grants.get(id).ok_or(Refusal::GrantUnknown { grant: *id })?;
     not_taken_back(grant, id, at)?;
     let request = &grant.request;
@@ -57,7 +54,11 @@ pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standi
     if !is_untainted(state, request) {
         return Err(Refusal::ApprovalTainted { grant: *id });
     }
-    let account = state.estate.accounts.get(&request.fields.account).ok_or(Refusal::AccountUnknown { account: request.fields.account })?;
+    let account = state
+        .estate
+        .accounts
+        .get(&request.fields.account)
+        .ok_or(Refusal::AccountUnknown { account: request.fields.account })?;
     let obligations = state.obligations(&request.fields.account, &request.requester, &request.beneficiary);
     let obligations = obligations.ok_or(Refusal::NoRule { account: request.fields.account })?;
     if !obligations.stages.iter().all(|stage| still_meets(state, grant, stage)) {
@@ -70,9 +71,20 @@ pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standi
     if channels.is_empty() {
         return Err(Refusal::NoChannel);
     }
+    // Last: what was taken back is taken back, whatever time it is.
+    if state.journal.clock_doubt.is_some() {
+        return Err(Refusal::ClockDoubted);
+    }
     Ok(Standing {
-        grant: *id, account: request.fields.account, target: account.target, principal: account.principal.clone(),
-        persona: request.fields.beneficiary, person: request.beneficiary, window: request.fields.window, channels, record_input: obligations.record_input,
+        grant: *id,
+        account: request.fields.account,
+        target: account.target,
+        principal: account.principal.clone(),
+        persona: request.fields.beneficiary,
+        person: request.beneficiary,
+        window: request.fields.window,
+        channels,
+        record_input: obligations.record_input,
     })
 }
 
@@ -101,7 +113,8 @@ pub(super) fn check_opened(state: &State, opened: &SessionOpened, actor: Actor, 
         return Err(Refusal::TooManySessions { most: MOST_SESSIONS as u64 });
     }
     target_is_fit(state, &standing.target)?;
-    if opened.serial != state.passage.next_serial {
+    let exact = opened.channels == standing.channels && opened.record_input == standing.record_input;
+    if opened.serial != state.passage.next_serial || !exact {
         return Err(Refusal::SessionMalformed);
     }
     passage_fits(state, opened, &standing, actor, at)
@@ -114,7 +127,13 @@ fn connected(state: &State, person: PersonId) -> usize {
 }
 
 /// Whether a passage is no more than the standing grant gives. The keeper asks it again, of the proof's own entries and by its own clock.
-pub fn passage_fits(state: &State, opened: &SessionOpened, standing: &Standing, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
+pub fn passage_fits(
+    state: &State,
+    opened: &SessionOpened,
+    standing: &Standing,
+    actor: Actor,
+    at: Timestamp,
+) -> Result<(), Refusal> {
     person_holds(state, opened, standing, actor)?;
     as_the_grant_says(state, opened, standing)?;
     certificate_window(&opened.valid, standing.window.until(), at)
@@ -134,8 +153,9 @@ fn person_holds(state: &State, opened: &SessionOpened, standing: &Standing, acto
 fn as_the_grant_says(state: &State, opened: &SessionOpened, standing: &Standing) -> Result<(), Refusal> {
     let same = opened.account == standing.account
         && opened.principal == standing.principal
-        && opened.channels == standing.channels
-        && opened.record_input == standing.record_input
+        // A policy set since the grant may have narrowed what it gives; never widened.
+        && opened.channels.is_subset(&standing.channels)
+        && !opened.channels.is_empty()
         && opened.grant == standing.grant
         && is_of_one_connection(state, &opened.subject);
     if same { Ok(()) } else { Err(Refusal::SessionMalformed) }
@@ -159,7 +179,9 @@ fn target_is_fit(state: &State, id: &TargetId) -> Result<(), Refusal> {
     }
     match target.clock_offset_ms {
         None => Err(Refusal::ClockUnseen { target: *id }),
-        Some(offset_ms) if offset_ms.unsigned_abs() > FARTHEST_CLOCK_MS => Err(Refusal::ClockFar { target: *id, offset_ms }),
+        Some(offset_ms) if offset_ms.unsigned_abs() > FARTHEST_CLOCK_MS => {
+            Err(Refusal::ClockFar { target: *id, offset_ms })
+        }
         Some(_) => Ok(()),
     }
 }
@@ -170,7 +192,11 @@ fn known<'a>(state: &'a State, target: &TargetId) -> Result<&'a Target, Refusal>
 
 pub(super) fn check_ended(state: &State, ended: &SessionEnded, actor: Actor) -> Result<(), Refusal> {
     own(actor)?;
-    if state.passage.sessions.contains_key(&ended.session) { Ok(()) } else { Err(Refusal::SessionUnknown { session: ended.session }) }
+    if state.passage.sessions.contains_key(&ended.session) {
+        Ok(())
+    } else {
+        Err(Refusal::SessionUnknown { session: ended.session })
+    }
 }
 
 /// An errand stands on the policy of its kind that two persons signed with the target.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::{
-    Attempt, ClockDoubted, EngineStarted, ErrandEnded, ErrandOutcome, Event, Filing, RecordingAnchored, RecoveryCompleted, RefusalRecorded,
-    RefusalsOverflowed, RequestFiled, SessionEnded, SessionEnding, SnapshotTaken, Subject,
+    Attempt, ClockDoubted, EngineStarted, ErrandEnded, ErrandOutcome, Event, Filing, RecordingAnchored,
+    RecoveryCompleted, RefusalRecorded, RefusalsOverflowed, RequestFiled, SessionEnded, SessionEnding, SnapshotTaken,
+    Subject,
 };
 use domain::motion::{AccountClass, AccountName, Act};
 use domain::people::PersonaKind;
@@ -33,19 +34,30 @@ fn people_change(world: &mut W, shop: &Shop) {
     world.carried(act);
     let (deed, second) = world.key_add(&shop.operator, shop.operator.human);
     world.deed(&shop.operator, deed).expect("an own key");
-    let key = world.holders.iter().find(|(key, _)| **key == sshwire_fingerprint(second.key)).map(|(key, _)| *key).expect("it is held");
+    let key = world
+        .holders
+        .iter()
+        .find(|(key, _)| **key == sshwire_fingerprint(second.key))
+        .map(|(key, _)| *key)
+        .expect("it is held");
     world.deed(&shop.operator, Deed::KeyRetire { key }).expect("an own key");
     let (act, twin) = world.person_add(shop.colleague.human, PersonaKind::Admin);
     world.carried(act);
     world.carried(Act::IdentityLink { one: shop.colleague.person, other: twin.person });
     let reason = world.dice.commit();
-    world.deed(&world.founders[0].clone(), Deed::PersonFreeze { person: twin.person, reason }).expect("an administrator may");
+    world
+        .deed(&world.founders[0].clone(), Deed::PersonFreeze { person: twin.person, reason })
+        .expect("an administrator may");
     world.carried(Act::PersonThaw { person: twin.person });
     world.deed(&world.founders[0].clone(), Deed::PersonLeave { person: twin.person }).expect("an administrator may");
     world.join("auditors", &shop.officer);
-    world.deed(&shop.officer, Deed::GroupLeave { group: label("auditors"), person: shop.officer.person }).expect("an own place");
+    world
+        .deed(&shop.officer, Deed::GroupLeave { group: label("auditors"), person: shop.officer.person })
+        .expect("an own place");
     let by = world.founders[0];
-    let motion = world.propose(&by, Act::GroupJoin { group: label("auditors"), person: shop.lead.person }).expect("an administrator may");
+    let motion = world
+        .propose(&by, Act::GroupJoin { group: label("auditors"), person: shop.lead.person })
+        .expect("an administrator may");
     world.deed(&by, Deed::MotionWithdraw { motion }).expect("an own motion");
 }
 
@@ -81,8 +93,14 @@ fn the_estate_changes(world: &mut W, shop: &Shop) {
 
 fn rules_change(world: &mut W, shop: &Shop) {
     let mut named = rule("named", "operators", "shop", "leads", 1);
-    named.accounts = Selector { accounts: BTreeSet::from([shop.vault.1]), tier: Some(0), class: Some(AccountClass::OsSuperuser), ..Selector::default() };
-    let mut rules = vec![rule("shop", "operators", "shop", "leads", 1), rule("crown", "operators", "crown", "leads", 2), named];
+    named.accounts = Selector {
+        accounts: BTreeSet::from([shop.vault.1]),
+        tier: Some(0),
+        class: Some(AccountClass::OsSuperuser),
+        ..Selector::default()
+    };
+    let mut rules =
+        vec![rule("shop", "operators", "shop", "leads", 1), rule("crown", "operators", "crown", "leads", 2), named];
     rules[0].channels = BTreeSet::from([Channel::Exec, Channel::Shell]);
     let mut policy = world.next_policy(rules);
     policy.record_input = domain::rule::RecordInput::Masked;
@@ -95,7 +113,12 @@ fn rules_change(world: &mut W, shop: &Shop) {
 fn somebody_works(world: &mut W, shop: &Shop) {
     let fields = world.request_fields(&shop.operator, shop.db1.1, super::hours(1));
     let (signed, statement) = world.sign(shop.operator.key, &fields);
-    let filing = Filing::FiledThroughSsh { key: signed.key, session: SessionId::from_random([5; 16]), nonce: signed.nonce, expires: signed.expires };
+    let filing = Filing::FiledThroughSsh {
+        key: signed.key,
+        session: SessionId::from_random([5; 16]),
+        nonce: signed.nonce,
+        expires: signed.expires,
+    };
     let typed = fields.request;
     world.offer(Event::RequestFiled(RequestFiled { fields, filing, statement })).expect("an operator may ask");
     let mut refusal = world.decision_fields(&shop.lead, typed, domain::statement::Decision::Refuse);
@@ -109,11 +132,23 @@ fn somebody_works(world: &mut W, shop: &Shop) {
     let (reason, purpose) = (world.dice.commit(), world.dice.commit());
     world.deed(&shop.lead, Deed::SessionFreeze { session, reason }).expect("an approver may");
     world.deed(&world.founders[0].clone(), Deed::SessionThaw { session }).expect("an administrator may");
-    world.deed(&shop.lead, Deed::SessionKill { session, reason: world.dice.clone().commit() }).expect("an approver may");
+    world
+        .deed(&shop.lead, Deed::SessionKill { session, reason: world.dice.clone().commit() })
+        .expect("an approver may");
     let reader = SuiteKey::new(&[1; 33]).expect("33 bytes");
-    world.deed(&world.founders[1].clone(), Deed::ReplayPermit { session, purpose, reader }).expect("an administrator may");
+    world
+        .deed(&world.founders[1].clone(), Deed::ReplayPermit { session, purpose, reader })
+        .expect("an administrator may");
     let (ended, chain) = (world.at(), world.dice.hash());
-    let ended = SessionEnded { session, ending: SessionEnding::Killed, ended, chunks: 12, chain, complete: true, bytes: 34_567 };
+    let ended = SessionEnded {
+        session,
+        ending: SessionEnding::Killed,
+        ended,
+        chunks: 12,
+        chain,
+        complete: true,
+        bytes: 34_567,
+    };
     world.offer(Event::SessionEnded(ended)).expect("it ends");
 }
 
@@ -163,7 +198,9 @@ fn the_server_speaks(world: &mut W, shop: &Shop) {
     let hash = world.dice.hash();
     world.offer(Event::SnapshotTaken(SnapshotTaken { fold: 1, size, hash })).expect("the engine may");
     let expected = world.at();
-    world.offer(Event::ClockDoubted(ClockDoubted { expected, found: expected.plus(super::hours(1)) })).expect("the engine may");
+    world
+        .offer(Event::ClockDoubted(ClockDoubted { expected, found: expected.plus(super::hours(1)) }))
+        .expect("the engine may");
     let time = world.at();
     world.carried(Act::ClockConfirm { time });
 }

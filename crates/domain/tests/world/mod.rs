@@ -11,19 +11,19 @@ use std::time::Duration;
 use domain::committed::Text;
 use domain::decide::{Proposal, actor_of, decide, judge};
 use domain::event::{
-    Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, Founder, Founding, GrantMade, MotionCarried, MotionFiled,
-    OriginName, RecoverySetup, RecoveryStarted, RequestFiled, SessionOpened,
+    Decided, DeedDone, ErrandEnded, ErrandOpened, ErrandOutcome, Event, Filing, Founded, Founder, Founding, GrantMade,
+    MotionCarried, MotionFiled, OriginName, RecoverySetup, RecoveryStarted, RequestFiled, SessionOpened,
 };
 use domain::motion::{AccountClass, AccountName, Act, ErrandKind, Errands, Principal};
 use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy, RecordInput, Rule, Selector};
 use domain::statement::{
-    Decision, DecisionFields, Deed, DeedFields, MotionFields, Possession, PossessionFields, RecoveryFields, RequestFields, SecondFields, Signed,
-    Statement,
+    Decision, DecisionFields, Deed, DeedFields, MotionFields, Possession, PossessionFields, RecoveryFields,
+    RequestFields, SecondFields, Signed, Statement,
 };
 use domain::{
-    AccountId, Actor, Committed, Entry, ErrandId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId, Refusal, RequestId, SessionId,
-    State, SuiteKey, TargetId, Timestamp, Window,
+    AccountId, Actor, Committed, Entry, ErrandId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId,
+    Refusal, RequestId, SessionId, State, SuiteKey, TargetId, Timestamp, Window,
 };
 use ledger::Hash;
 use sshwire::{Fingerprint, PublicKey, Signature};
@@ -32,7 +32,14 @@ use sshwire::{Fingerprint, PublicKey, Signature};
 pub trait Pen: Clone {
     fn public(&self, key: u32) -> PublicKey;
     /// The signature of `key` over `body`, and the statement's hash.
-    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Timestamp) -> (Signature, Hash);
+    fn sign<S: Statement>(
+        &self,
+        key: u32,
+        origin: &OriginName,
+        body: &S,
+        nonce: Nonce,
+        expires: Timestamp,
+    ) -> (Signature, Hash);
     fn possess(&self, key: u32, origin: &OriginName, body: &PossessionFields, nonce: Nonce) -> Signature;
     fn sign_founding(&self, key: u32, founding: &Founding) -> Signature;
     /// What stands before `decide` in the product: every signature in the entry is what it says.
@@ -154,8 +161,18 @@ impl<P: Pen> World<P> {
     }
 
     pub fn founding(&mut self) -> Founded {
-        let founders = self.founders.map(|f| Founder { person: f.person, persona: f.persona, name: self.dice.commit(), key: self.pen.public(f.key) });
-        let recovery = RecoverySetup { key: self.pen.public(RECOVERY_KEY), shares: 5, threshold: 3, delay_s: RECOVERY_DELAY.as_secs() as u32 };
+        let founders = self.founders.map(|f| Founder {
+            person: f.person,
+            persona: f.persona,
+            name: self.dice.commit(),
+            key: self.pen.public(f.key),
+        });
+        let recovery = RecoverySetup {
+            key: self.pen.public(RECOVERY_KEY),
+            shares: 5,
+            threshold: 3,
+            delay_s: RECOVERY_DELAY.as_secs() as u32,
+        };
         let founding = Founding {
             origin: self.origin(),
             log_key: self.pen.public(LOG_KEY),
@@ -174,7 +191,10 @@ impl<P: Pen> World<P> {
     }
 
     pub fn origin(&self) -> OriginName {
-        self.state.founding.as_ref().map_or_else(|| "gate.example/tokyo".parse().expect("an origin"), |f| f.origin.clone())
+        self.state
+            .founding
+            .as_ref()
+            .map_or_else(|| "gate.example/tokyo".parse().expect("an origin"), |f| f.origin.clone())
     }
 }
 
@@ -196,7 +216,13 @@ impl<P: Pen> World<P> {
 
     pub fn offer_as(&mut self, event: Event, actor: Actor) -> Result<Vec<Entry>, Refusal> {
         let proposal = Proposal { event, actor, at: self.at(), cause: None };
-        let shown = Entry { seq: self.state.journal.size, time: proposal.at, actor, cause: None, event: proposal.event.clone() };
+        let shown = Entry {
+            seq: self.state.journal.size,
+            time: proposal.at,
+            actor,
+            cause: None,
+            event: proposal.event.clone(),
+        };
         if !self.pen.accepts(&self.state, &shown) {
             return Err(Refusal::BadSignature);
         }
@@ -315,10 +341,26 @@ impl<P: Pen> World<P> {
     /// The act that would add a person whose key `human` holds, and the face it makes.
     pub fn person_add(&mut self, human: u32, kind: PersonaKind) -> (Act, Face) {
         let key = self.new_key(human);
-        let face = Face { human, person: PersonId::from_random(self.dice.bytes()), persona: PersonaId::from_random(self.dice.bytes()), key, kind };
+        let face = Face {
+            human,
+            person: PersonId::from_random(self.dice.bytes()),
+            persona: PersonaId::from_random(self.dice.bytes()),
+            key,
+            kind,
+        };
         let possession = self.possession(face.person, face.persona, key);
         let name = self.dice.commit();
-        (Act::PersonAdd { person: face.person, name, persona: face.persona, kind, key: self.pen.public(key), possession }, face)
+        (
+            Act::PersonAdd {
+                person: face.person,
+                name,
+                persona: face.persona,
+                kind,
+                key: self.pen.public(key),
+                possession,
+            },
+            face,
+        )
     }
 
     pub fn persona_add(&mut self, of: PersonId, human: u32, kind: PersonaKind) -> (Act, Face) {
@@ -352,8 +394,10 @@ impl<P: Pen> World<P> {
     pub fn join(&mut self, group: &str, face: &Face) {
         let [one, other] = self.founders;
         let others: Vec<Face> = self.administrators().into_iter().filter(|f| f.person != face.person).collect();
-        let pair = if [one.person, other.person].contains(&face.person) { [others[0], others[1]] } else { [one, other] };
-        self.carry([&pair[0], &pair[1]], Act::GroupJoin { group: label(group), person: face.person }).expect("two administrators agree");
+        let pair =
+            if [one.person, other.person].contains(&face.person) { [others[0], others[1]] } else { [one, other] };
+        self.carry([&pair[0], &pair[1]], Act::GroupJoin { group: label(group), person: face.person })
+            .expect("two administrators agree");
     }
 
     fn administrators(&self) -> Vec<Face> {
@@ -363,10 +407,17 @@ impl<P: Pen> World<P> {
     pub fn recovery(&mut self, face: &Face, human: u32) -> (RecoveryStarted, Face) {
         let key = self.new_key(human);
         let possession = self.possession(face.person, face.persona, key);
-        let fields =
-            RecoveryFields { recovery: RecoveryId::from_random(self.dice.bytes()), persona: face.persona, key: self.pen.public(key), possession };
+        let fields = RecoveryFields {
+            recovery: RecoveryId::from_random(self.dice.bytes()),
+            persona: face.persona,
+            key: self.pen.public(key),
+            possession,
+        };
         let (signed, _) = self.sign(RECOVERY_KEY, &fields);
-        (RecoveryStarted { fields, nonce: signed.nonce, expires: signed.expires, signature: signed.signature }, Face { key, human, ..*face })
+        (
+            RecoveryStarted { fields, nonce: signed.nonce, expires: signed.expires, signature: signed.signature },
+            Face { key, human, ..*face },
+        )
     }
 }
 
@@ -382,7 +433,13 @@ impl<P: Pen> World<P> {
         (act, target)
     }
 
-    pub fn account_add(&mut self, target: TargetId, name: &str, class: AccountClass, owner: PersonId) -> (Act, AccountId) {
+    pub fn account_add(
+        &mut self,
+        target: TargetId,
+        name: &str,
+        class: AccountClass,
+        owner: PersonId,
+    ) -> (Act, AccountId) {
         let account = AccountId::from_random(self.dice.bytes());
         let principal = Principal::from_random(self.dice.bytes());
         (Act::AccountAdd { account, target, name: AccountName::Shared(label(name)), class, owner, principal }, account)
@@ -402,7 +459,11 @@ impl<P: Pen> World<P> {
     pub fn see_clock(&mut self, target: TargetId, offset_ms: i64) -> Result<(), Refusal> {
         let errand = self.errand(target);
         self.offer(Event::ErrandOpened(errand.clone()))?;
-        self.offer(Event::ErrandEnded(ErrandEnded { errand: errand.errand, outcome: ErrandOutcome::Clock { offset_ms } })).map(drop)
+        self.offer(Event::ErrandEnded(ErrandEnded {
+            errand: errand.errand,
+            outcome: ErrandOutcome::Clock { offset_ms },
+        }))
+        .map(drop)
     }
 
     pub fn errand(&mut self, target: TargetId) -> ErrandOpened {
@@ -499,7 +560,9 @@ impl<P: Pen> World<P> {
         let fields = self.decision_fields(by, request, Decision::Approve);
         let event = self.decision(by.key, fields);
         let entries = self.offer(event)?;
-        Ok(entries.iter().find_map(|e| if let Event::GrantMade(GrantMade { grant, .. }) = e.event { Some(grant) } else { None }))
+        Ok(entries
+            .iter()
+            .find_map(|e| if let Event::GrantMade(GrantMade { grant, .. }) = e.event { Some(grant) } else { None }))
     }
 
     pub fn refuse(&mut self, by: &Face, request: RequestId) -> Result<(), Refusal> {
@@ -512,7 +575,8 @@ impl<P: Pen> World<P> {
         let found = self.state.passage.grants.get(&grant).map(|g| g.request.fields.clone());
         let account = found.as_ref().map_or(AccountId::from_random([0; 16]), |f| f.account);
         let until = found.as_ref().map_or(self.at(), |f| f.window.until());
-        let principal = self.state.estate.accounts.get(&account).map_or(Principal::from_random([0; 16]), |a| a.principal.clone());
+        let principal =
+            self.state.estate.accounts.get(&account).map_or(Principal::from_random([0; 16]), |a| a.principal.clone());
         let from = self.at().minus(seconds(5));
         let subject = self.new_key(u32::MAX);
         SessionOpened {
@@ -523,7 +587,8 @@ impl<P: Pen> World<P> {
             account,
             principal,
             serial: self.state.passage.next_serial,
-            valid: Window::new(from, self.at().plus(seconds(60)).min(until).max(from.plus(seconds(1)))).expect("about a minute"),
+            valid: Window::new(from, self.at().plus(seconds(60)).min(until).max(from.plus(seconds(1))))
+                .expect("about a minute"),
             recording: self.dice.hash(),
             source: self.dice.commit(),
             channels: found.map_or_else(shell, |f| f.channels),
@@ -563,16 +628,23 @@ impl<P: Pen> World<P> {
         let colleague = world.add_person();
         let lead = world.add_person();
         let officer = world.add_person();
-        for (group, face) in
-            [("operators", &operator), ("operators", &colleague), ("leads", &lead), ("leads", &officer), ("security", &officer)]
-        {
+        for (group, face) in [
+            ("operators", &operator),
+            ("operators", &colleague),
+            ("leads", &lead),
+            ("leads", &officer),
+            ("security", &officer),
+        ] {
             world.join(group, face);
         }
         let (act, research) = world.persona_add(operator.person, operator.human, PersonaKind::Research);
         world.carried(act);
         let db1 = world.add_target("db1", "shop", 1);
         let vault = world.add_target("vault", "crown", 0);
-        world.set_policy(vec![rule("shop", "operators", "shop", "leads", 1), rule("crown", "operators", "crown", "leads", 2)]);
+        world.set_policy(vec![
+            rule("shop", "operators", "shop", "leads", 1),
+            rule("crown", "operators", "crown", "leads", 2),
+        ]);
         (world, Shop { operator, colleague, lead, officer, research, db1, vault })
     }
 
@@ -594,7 +666,14 @@ impl Pen for FakePen {
         PublicKey::ed25519(point).expect("a canonical encoding")
     }
 
-    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Timestamp) -> (Signature, Hash) {
+    fn sign<S: Statement>(
+        &self,
+        key: u32,
+        origin: &OriginName,
+        body: &S,
+        nonce: Nonce,
+        expires: Timestamp,
+    ) -> (Signature, Hash) {
         let text = serde_json::to_string(&(S::NAME, origin, body, nonce, expires)).expect("statements are plain data");
         (self.mark(key, S::NAME), Hash::of(text.as_bytes()))
     }
@@ -615,6 +694,7 @@ impl Pen for FakePen {
 impl FakePen {
     fn mark(self, key: u32, namespace: &str) -> Signature {
         let blob = sshwire::Writer::new().string("ssh-ed25519").string([7; 64]).into_bytes();
-        Signature::assemble(&self.public(key), namespace, sshwire::HashAlgorithm::Sha512, &blob).expect("it has the right shape")
+        Signature::assemble(&self.public(key), namespace, sshwire::HashAlgorithm::Sha512, &blob)
+            .expect("it has the right shape")
     }
 }

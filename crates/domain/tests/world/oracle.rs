@@ -10,8 +10,8 @@ use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy};
 use domain::statement::{Deed, MotionFields, RecoveryFields};
 use domain::{
-    AccountId, Actor, Entry, ErrandId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId, Timestamp,
-    Window,
+    AccountId, Actor, Entry, ErrandId, GrantId, Label, MotionId, Nonce, PersonId, PersonaId, RecoveryId, RequestId,
+    SessionId, TargetId, Timestamp, Window,
 };
 use ledger::Hash;
 use sshwire::Fingerprint;
@@ -76,6 +76,9 @@ struct Granted {
     taken_back: bool,
 }
 
+/// Each approvers' group with how many of it, the longest time in seconds, the channels.
+type Terms = (Vec<(Label, u8)>, u32, BTreeSet<Channel>);
+
 fn must(holds: bool, sentence: &str) -> Result<(), Broken> {
     if holds { Ok(()) } else { Err(sentence.to_owned()) }
 }
@@ -92,8 +95,13 @@ impl Oracle {
     fn same(&self, one: &PersonId, other: &PersonId) -> bool {
         let mut reached = BTreeSet::from([*one]);
         loop {
-            let more: Vec<PersonId> =
-                self.links.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]).filter(|(a, b)| reached.contains(a) && !reached.contains(b)).map(|(_, b)| b).collect();
+            let more: Vec<PersonId> = self
+                .links
+                .iter()
+                .flat_map(|(a, b)| [(*a, *b), (*b, *a)])
+                .filter(|(a, b)| reached.contains(a) && !reached.contains(b))
+                .map(|(_, b)| b)
+                .collect();
             if more.is_empty() {
                 return reached.contains(other);
             }
@@ -136,23 +144,29 @@ impl Oracle {
         self.holders.get(key).copied()
     }
 
-    /// What the rules ask: for each stage group and number, the longest time, the channels. None permits: nothing.
-    fn terms(&self, asked: &RequestFiled) -> Option<(Vec<(Label, u8)>, u32, BTreeSet<Channel>)> {
+    /// What the rules ask. None permits: nothing.
+    fn terms(&self, asked: &RequestFiled) -> Option<Terms> {
         let policy = self.policy.as_ref()?;
         let (target, class, _) = self.accounts.get(&asked.fields.account)?;
         let (zone, tier, _) = self.targets.get(target)?;
         let requester = self.personas.get(&asked.fields.requester)?.0;
         let holder = self.personas.get(&asked.fields.beneficiary)?.0;
-        let about: Vec<_> = policy.rules.iter().filter(|rule| {
-            let s = &rule.accounts;
-            let says_something = !s.accounts.is_empty() || s.zone.is_some() || s.tier.is_some() || s.class.is_some();
-            says_something
-                && (s.accounts.is_empty() || s.accounts.contains(&asked.fields.account))
-                && s.zone.as_ref().is_none_or(|z| z == zone)
-                && s.tier.is_none_or(|t| t == *tier)
-                && s.class.is_none_or(|c| c == *class)
-        }).collect();
-        let permits = |group: &Label| self.is_member(group.as_str(), &requester) && self.is_member(group.as_str(), &holder);
+        let about: Vec<_> = policy
+            .rules
+            .iter()
+            .filter(|rule| {
+                let s = &rule.accounts;
+                let says_something =
+                    !s.accounts.is_empty() || s.zone.is_some() || s.tier.is_some() || s.class.is_some();
+                says_something
+                    && (s.accounts.is_empty() || s.accounts.contains(&asked.fields.account))
+                    && s.zone.as_ref().is_none_or(|z| z == zone)
+                    && s.tier.is_none_or(|t| t == *tier)
+                    && s.class.is_none_or(|c| c == *class)
+            })
+            .collect();
+        let permits =
+            |group: &Label| self.is_member(group.as_str(), &requester) && self.is_member(group.as_str(), &holder);
         let binds = |group: &Label| self.members.iter().any(|(g, p)| g == group && self.same(p, &holder));
         if !about.iter().any(|rule| permits(&rule.requesters)) {
             return None;
@@ -160,7 +174,10 @@ impl Oracle {
         let determining: Vec<_> = about.into_iter().filter(|rule| binds(&rule.requesters)).collect();
         let stages = determining.iter().map(|rule| (rule.approvers.clone(), rule.approvals)).collect();
         let longest = determining.iter().map(|rule| rule.longest_s).min()?;
-        let channels = [Channel::Shell, Channel::Exec].into_iter().filter(|c| determining.iter().all(|rule| rule.channels.contains(c))).collect();
+        let channels = [Channel::Shell, Channel::Exec]
+            .into_iter()
+            .filter(|c| determining.iter().all(|rule| rule.channels.contains(c)))
+            .collect();
         Some((stages, longest, channels))
     }
 
@@ -182,13 +199,18 @@ impl Oracle {
         must(self.active(&requester) && self.active(&holder), "requester or beneficiary is frozen or gone")?;
         must(!asked.approvals.is_empty(), "nobody approved")?;
         for (approver, _) in &asked.approvals {
-            must(!self.same(approver, &requester) && !self.same(approver, &holder), "an approver is the requester or the beneficiary")?;
+            must(
+                !self.same(approver, &requester) && !self.same(approver, &holder),
+                "an approver is the requester or the beneficiary",
+            )?;
             must(!self.suspect(approver), "an approver is frozen")?;
         }
         let (stages, longest, channels) = known(self.terms(&asked.filed), "a rule that permits")?;
         must(seconds(&fields.window) <= i64::from(longest) * 1_000_000, "the window is longer than the rules allow")?;
         for (group, approvals) in &stages {
-            let counts = |p: &PersonId| granted.counted.contains(&(group.clone(), *p)) || (self.is_member(group.as_str(), p) && self.active(p));
+            let counts = |p: &PersonId| {
+                granted.counted.contains(&(group.clone(), *p)) || (self.is_member(group.as_str(), p) && self.active(p))
+            };
             let counted = asked.approvals.iter().map(|(p, _)| p).filter(|p| counts(p));
             must(self.naturals(counted) >= usize::from(*approvals).max(1), "a stage lacks approvals")?;
         }
@@ -225,7 +247,9 @@ impl Oracle {
         if self.doubt {
             let confirms = match &entry.event {
                 Event::MotionFiled(filed) => matches!(filed.fields.act, Act::ClockConfirm { .. }),
-                Event::MotionCarried(c) => self.motions.get(&c.fields.motion).is_some_and(|m| matches!(m.fields.act, Act::ClockConfirm { .. })),
+                Event::MotionCarried(c) => {
+                    self.motions.get(&c.fields.motion).is_some_and(|m| matches!(m.fields.act, Act::ClockConfirm { .. }))
+                }
                 _ => false,
             };
             must(confirms, "something else than the time was written while the clock was in doubt")?;
@@ -235,7 +259,10 @@ impl Oracle {
             Event::MotionFiled(filed) => {
                 let timeless = matches!(filed.fields.act, Act::ClockConfirm { .. });
                 self.signed(entry, &filed.signed, &filed.fields.proposer, json(&filed.fields), timeless)?;
-                let pending = self.motions.get(&filed.fields.motion).is_some_and(|old| at.micros() < old.at.micros() + 7 * 24 * 60 * MINUTE);
+                let pending = self
+                    .motions
+                    .get(&filed.fields.motion)
+                    .is_some_and(|old| at.micros() < old.at.micros() + 7 * 24 * 60 * MINUTE);
                 must(!pending, "a pending motion was altered")?;
                 self.two_person_signer(&filed.signed.key, &filed.fields.act)
             }
@@ -261,14 +288,23 @@ impl Oracle {
                 let asked = known(self.requests.get(&decided.fields.request), "the request")?.clone();
                 must(kind == PersonaKind::Admin, "a research persona approved")?;
                 must(decided.fields.statement == asked.filed.statement, "an approval of another statement counted")?;
-                must(self.policy.as_ref().is_some_and(|p| p.version == decided.fields.policy), "an approval under another policy")?;
+                must(
+                    self.policy.as_ref().is_some_and(|p| p.version == decided.fields.policy),
+                    "an approval under another policy",
+                )?;
                 must(at < dies(&asked), "a dead request was approved")?;
                 let (requester, holder) = self.persons_of(&asked)?;
                 must(!self.same(&approver, &requester), "the requester approved")?;
                 must(!self.same(&approver, &holder), "the beneficiary approved")?;
-                must(!asked.approvals.iter().any(|(p, _)| self.same(p, &approver)), "one natural person approved twice")?;
+                must(
+                    !asked.approvals.iter().any(|(p, _)| self.same(p, &approver)),
+                    "one natural person approved twice",
+                )?;
                 let (stages, ..) = known(self.terms(&asked.filed), "a rule that permits")?;
-                must(stages.iter().any(|(group, _)| self.is_member(group.as_str(), &approver)), "an approver belonged to no approvers' group")
+                must(
+                    stages.iter().any(|(group, _)| self.is_member(group.as_str(), &approver)),
+                    "an approver belonged to no approvers' group",
+                )
             }
             Event::RequestRefused(decided) => {
                 self.signed(entry, &decided.signed, &decided.fields.approver, json(&decided.fields), false)?;
@@ -282,10 +318,16 @@ impl Oracle {
                 let (requester, holder) = self.persons_of(&asked)?;
                 must(self.active(&requester) && self.active(&holder), "someone frozen or gone was granted something")?;
                 let (stages, longest, _) = known(self.terms(&asked.filed), "a rule that permits")?;
-                must(seconds(&asked.filed.fields.window) <= i64::from(longest) * 1_000_000, "a grant is longer than the rules allow")?;
+                must(
+                    seconds(&asked.filed.fields.window) <= i64::from(longest) * 1_000_000,
+                    "a grant is longer than the rules allow",
+                )?;
                 must(!stages.is_empty(), "a grant without approvals")?;
                 for (group, approvals) in &stages {
-                    must(self.naturals(self.counting(&asked, group).iter()) >= usize::from(*approvals).max(1), "a grant lacks approvals")?;
+                    must(
+                        self.naturals(self.counting(&asked, group).iter()) >= usize::from(*approvals).max(1),
+                        "a grant lacks approvals",
+                    )?;
                 }
                 Ok(())
             }
@@ -294,7 +336,10 @@ impl Oracle {
             Event::SessionEnded(ended) => must(self.sessions.contains(&ended.session), "an unknown session ended"),
             Event::ErrandOpened(opened) => {
                 must(self.serials.insert(opened.serial), "a serial was used twice")?;
-                must(!self.accounts.values().any(|(_, _, p)| *p == opened.principal), "an errand got a person's principal")
+                must(
+                    !self.accounts.values().any(|(_, _, p)| *p == opened.principal),
+                    "an errand got a person's principal",
+                )
             }
             Event::RecoveryStarted(started) => {
                 must(self.accepted.insert((started.nonce, json(&started.fields))), "a statement was accepted twice")?;
@@ -305,7 +350,10 @@ impl Oracle {
             }
             Event::RecoveryCompleted(completed) => {
                 let (fields, started) = known(self.recoveries.get(&completed.recovery), "the recovery")?.clone();
-                must(at.micros() >= started.micros() + self.recovery_delay as i64 * 1_000_000, "a recovery did not wait")?;
+                must(
+                    at.micros() >= started.micros() + self.recovery_delay as i64 * 1_000_000,
+                    "a recovery did not wait",
+                )?;
                 let (person, _) = known(self.personas.get(&fields.persona), "the persona")?;
                 must(self.active(person), "a recovery for someone frozen or gone came into force")?;
                 self.key_is_new(&fields.key)?;
@@ -322,7 +370,14 @@ impl Oracle {
         }
     }
 
-    fn signed(&mut self, entry: &Entry, signed: &domain::statement::Signed, persona: &PersonaId, said: String, timeless: bool) -> Result<(), Broken> {
+    fn signed(
+        &mut self,
+        entry: &Entry,
+        signed: &domain::statement::Signed,
+        persona: &PersonaId,
+        said: String,
+        timeless: bool,
+    ) -> Result<(), Broken> {
         let (spoke, person, _) = self.speaker(&signed.key)?;
         must(spoke == *persona, "a key spoke for another persona")?;
         must(entry.actor == Actor::Person { person, persona: spoke }, "the entry names another actor")?;
@@ -338,7 +393,10 @@ impl Oracle {
         must(kind == PersonaKind::Admin, "a research persona moved something")?;
         must(self.is_member("administrators", &person), "someone who is no administrator moved something")?;
         let subjects: Vec<PersonId> = match act {
-            Act::PersonAdd { person, .. } | Act::PersonaAdd { person, .. } | Act::GroupJoin { person, .. } | Act::PersonThaw { person } => vec![*person],
+            Act::PersonAdd { person, .. }
+            | Act::PersonaAdd { person, .. }
+            | Act::GroupJoin { person, .. }
+            | Act::PersonThaw { person } => vec![*person],
             Act::KeyEnrol { persona, .. } => self.personas.get(persona).map(|(p, _)| *p).into_iter().collect(),
             Act::IdentityLink { one, other } => vec![*one, *other],
             _ => vec![],
@@ -354,7 +412,10 @@ impl Oracle {
     fn act_is_free(&self, act: &Act) -> Result<(), Broken> {
         match act {
             Act::PersonAdd { person, persona, key, .. } => {
-                must(!self.persons.contains(person) && !self.personas.contains_key(persona), "a person was overwritten")?;
+                must(
+                    !self.persons.contains(person) && !self.personas.contains_key(persona),
+                    "a person was overwritten",
+                )?;
                 self.key_is_new(key)
             }
             Act::PersonaAdd { persona, key, .. } => {
@@ -414,8 +475,16 @@ impl Oracle {
         let (holder, holder_kind) = known(self.personas.get(&fields.beneficiary), "the beneficiary")?;
         must(*holder_kind == PersonaKind::Admin, "a research persona would hold privilege")?;
         must(self.active(holder), "someone frozen or gone would hold privilege")?;
-        must(self.requests.get(&fields.request).is_none_or(|old| entry.time >= dies(old)), "a filed request was altered")?;
-        must(!self.grants.values().any(|g| g.asked.filed.fields.request == fields.request && entry.time < g.asked.filed.fields.window.until()), "a granted request was filed again")?;
+        must(
+            self.requests.get(&fields.request).is_none_or(|old| entry.time >= dies(old)),
+            "a filed request was altered",
+        )?;
+        must(
+            !self.grants.values().any(|g| {
+                g.asked.filed.fields.request == fields.request && entry.time < g.asked.filed.fields.window.until()
+            }),
+            "a granted request was filed again",
+        )?;
         let (_, longest, channels) = known(self.terms(filed), "a rule that permits")?;
         must(fields.window.until() > entry.time, "a request for the past")?;
         must(seconds(&fields.window) <= i64::from(longest) * 1_000_000, "a request longer than the rules allow")?;
@@ -424,7 +493,8 @@ impl Oracle {
 
     fn counting(&self, asked: &Asked, group: &Label) -> Vec<PersonId> {
         let Ok((requester, holder)) = self.persons_of(asked) else { return vec![] };
-        let others = asked.approvals.iter().map(|(p, _)| *p).filter(|p| !self.same(p, &requester) && !self.same(p, &holder));
+        let others =
+            asked.approvals.iter().map(|(p, _)| *p).filter(|p| !self.same(p, &requester) && !self.same(p, &holder));
         others.filter(|p| self.active(p) && self.is_member(group.as_str(), p)).collect()
     }
 
@@ -443,8 +513,12 @@ impl Oracle {
                 }
                 Ok(())
             }
-            Deed::PersonFreeze { .. } | Deed::PersonLeave { .. } => must(administrator, "someone who is no administrator froze or removed a person"),
-            Deed::GroupLeave { person, .. } => must(administrator || self.same(person, &me), "someone removed another from a group"),
+            Deed::PersonFreeze { .. } | Deed::PersonLeave { .. } => {
+                must(administrator, "someone who is no administrator froze or removed a person")
+            }
+            Deed::GroupLeave { person, .. } => {
+                must(administrator || self.same(person, &me), "someone removed another from a group")
+            }
             Deed::SessionThaw { .. } => must(administrator, "someone who is no administrator thawed a session"),
             Deed::RequestWithdraw { request } => {
                 let asked = known(self.requests.get(request), "the request")?;
@@ -484,9 +558,17 @@ impl Oracle {
         must(opened.valid.until().micros() <= at.micros() + MINUTE, "a certificate lives too long")?;
         must(!self.sessions.contains(&opened.session), "a live session was opened again")?;
         let offset = self.targets.get(&target).and_then(|(_, _, offset)| *offset);
-        must(offset.is_some_and(|ms| ms.unsigned_abs() <= 30_000), "a passage to a target whose clock is unknown or far")?;
-        let ready = self.keys.iter().filter(|(key, _)| !self.retired.contains(key)).filter_map(|(_, (persona, _))| self.personas.get(persona));
-        let able: Vec<PersonId> = ready.filter(|(p, kind)| *kind == PersonaKind::Admin && self.active(p)).map(|(p, _)| *p).collect();
+        must(
+            offset.is_some_and(|ms| ms.unsigned_abs() <= 30_000),
+            "a passage to a target whose clock is unknown or far",
+        )?;
+        let ready = self
+            .keys
+            .iter()
+            .filter(|(key, _)| !self.retired.contains(key))
+            .filter_map(|(_, (persona, _))| self.personas.get(persona));
+        let able: Vec<PersonId> =
+            ready.filter(|(p, kind)| *kind == PersonaKind::Admin && self.active(p)).map(|(p, _)| *p).collect();
         must(self.naturals(able.iter()) >= 3, "a passage with fewer than three persons able to act")?;
         self.another_human_or_a_helped_puppet(&granted, &opened.key)
     }
@@ -494,8 +576,12 @@ impl Oracle {
     /// What the records cannot show: who approved may be a sock puppet of who passes, but then another human helped to make it.
     fn another_human_or_a_helped_puppet(&self, granted: &Granted, key: &Fingerprint) -> Result<(), Broken> {
         let passes = self.human(key);
-        let alone = granted.asked.approvals.iter().all(|(_, key)| self.human(key) == passes) && self.human(&granted.asked.key) == passes;
-        must(!alone || passes.is_some_and(|human| self.helped.contains(&human)), "one human asked, approved and passed without anybody's help")
+        let alone = granted.asked.approvals.iter().all(|(_, key)| self.human(key) == passes)
+            && self.human(&granted.asked.key) == passes;
+        must(
+            !alone || passes.is_some_and(|human| self.helped.contains(&human)),
+            "one human asked, approved and passed without anybody's help",
+        )
     }
 }
 
@@ -520,7 +606,12 @@ impl Oracle {
                 }
             }
             Event::MotionFiled(filed) => {
-                let moved = Moved { fields: filed.fields.clone(), key: filed.signed.key, at: entry.time, statement: filed.statement };
+                let moved = Moved {
+                    fields: filed.fields.clone(),
+                    key: filed.signed.key,
+                    at: entry.time,
+                    statement: filed.statement,
+                };
                 self.motions.insert(filed.fields.motion, moved);
             }
             Event::MotionCarried(carried) => {
@@ -533,19 +624,28 @@ impl Oracle {
                     Filing::FiledThroughSsh { key, .. } => *key,
                 };
                 let limit = self.policy.as_ref().map_or(0, |p| p.pending_limit_s);
-                let asked = Asked { filed: filed.clone(), key, at: entry.time, pending_limit_s: limit, approvals: vec![] };
+                let asked =
+                    Asked { filed: filed.clone(), key, at: entry.time, pending_limit_s: limit, approvals: vec![] };
                 self.requests.insert(filed.fields.request, asked);
             }
             Event::ApprovalGiven(decided) => {
                 let person = self.personas[&decided.fields.approver].0;
-                self.requests.get_mut(&decided.fields.request).expect("checked").approvals.push((person, decided.signed.key));
+                self.requests
+                    .get_mut(&decided.fields.request)
+                    .expect("checked")
+                    .approvals
+                    .push((person, decided.signed.key));
             }
             Event::RequestRefused(decided) => drop(self.requests.remove(&decided.fields.request)),
             Event::GrantMade(made) => {
                 let asked = self.requests[&made.request].clone();
                 let stages = self.terms(&asked.filed).map(|(stages, ..)| stages).unwrap_or_default();
-                let counted =
-                    stages.iter().flat_map(|(group, _)| self.counting(&asked, group).into_iter().map(|p| (group.clone(), p)).collect::<Vec<_>>()).collect();
+                let counted = stages
+                    .iter()
+                    .flat_map(|(group, _)| {
+                        self.counting(&asked, group).into_iter().map(|p| (group.clone(), p)).collect::<Vec<_>>()
+                    })
+                    .collect();
                 self.requests.remove(&made.request);
                 self.grants.insert(made.grant, Granted { asked, counted, taken_back: false });
             }
@@ -560,7 +660,9 @@ impl Oracle {
                     _ => {}
                 }
             }
-            Event::RecoveryStarted(started) => drop(self.recoveries.insert(started.fields.recovery, (started.fields.clone(), entry.time))),
+            Event::RecoveryStarted(started) => {
+                drop(self.recoveries.insert(started.fields.recovery, (started.fields.clone(), entry.time)))
+            }
             Event::RecoveryCompleted(completed) => {
                 let (fields, _) = self.recoveries.remove(&completed.recovery).expect("checked");
                 let lost = self.keys.iter().filter(|(_, (persona, _))| *persona == fields.persona).map(|(key, _)| *key);
@@ -597,7 +699,9 @@ impl Oracle {
             Act::GroupJoin { group, person } => drop(self.members.insert((group.clone(), *person))),
             Act::IdentityLink { one, other } => self.links.push((*one, *other)),
             Act::PersonThaw { person } => drop(self.frozen.remove(person)),
-            Act::TargetAdd { target, zone, tier, .. } => drop(self.targets.insert(*target, (zone.clone(), *tier, None))),
+            Act::TargetAdd { target, zone, tier, .. } => {
+                drop(self.targets.insert(*target, (zone.clone(), *tier, None)))
+            }
             Act::TargetPin { target, .. } => self.targets.get_mut(target).expect("checked").2 = None,
             Act::AccountAdd { account, target, class, principal, .. } => {
                 self.accounts.insert(*account, (*target, *class, principal.clone()));
@@ -610,7 +714,9 @@ impl Oracle {
     fn do_deed(&mut self, deed: &Deed, by: &PersonaId) {
         match deed {
             Deed::RequestWithdraw { request } => drop(self.requests.remove(request)),
-            Deed::GrantReturn { grant } | Deed::GrantRevoke { grant, .. } => self.grants.get_mut(grant).expect("known").taken_back = true,
+            Deed::GrantReturn { grant } | Deed::GrantRevoke { grant, .. } => {
+                self.grants.get_mut(grant).expect("known").taken_back = true
+            }
             Deed::MotionWithdraw { motion } => drop(self.motions.remove(motion)),
             Deed::PersonFreeze { person, .. } => drop(self.frozen.insert(*person)),
             Deed::PersonLeave { person } => drop(self.left.insert(*person)),
@@ -618,7 +724,10 @@ impl Oracle {
             Deed::KeyAdd { key, .. } => self.add_key(key, *by),
             Deed::KeyRetire { key } => drop(self.retired.insert(*key)),
             Deed::RecoveryObject { recovery } => drop(self.recoveries.remove(recovery)),
-            Deed::SessionFreeze { .. } | Deed::SessionThaw { .. } | Deed::SessionKill { .. } | Deed::ReplayPermit { .. } => {}
+            Deed::SessionFreeze { .. }
+            | Deed::SessionThaw { .. }
+            | Deed::SessionKill { .. }
+            | Deed::ReplayPermit { .. } => {}
         }
     }
 }

@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 
 use domain::decide::still_stands;
-use domain::event::{ClockDoubted, EngineStarted, ErrandEnded, ErrandOutcome, Event, Filing, GrantMade, MotionFiled, RecordingAnchored, RecoveryCompleted, RequestFiled, SessionEnded, SessionEnding};
+use domain::event::{
+    ClockDoubted, EngineStarted, ErrandEnded, ErrandOutcome, Event, Filing, GrantMade, MotionFiled, RecordingAnchored,
+    RecoveryCompleted, RequestFiled, SessionEnded, SessionEnding,
+};
 use domain::motion::{AccountClass, Act};
 use domain::people::PersonaKind;
 use domain::rule::{Channel, Policy, Selector};
 use domain::statement::{Decision, DecisionFields, Deed, DeedFields, MotionFields, SecondFields, Signed, Statement};
-use domain::{AccountId, Actor, Entry, ErrandId, GrantId, MotionId, RecoveryId, Refusal, RefusalCode, RequestId, SessionId, State, SuiteKey, TargetId, Window};
+use domain::{
+    AccountId, Actor, Entry, ErrandId, GrantId, MotionId, RecoveryId, Refusal, RefusalCode, RequestId, SessionId,
+    State, SuiteKey, TargetId, Window,
+};
 use ledger::Hash;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -42,7 +48,8 @@ pub fn runner(cases: u32) -> (TestRunner, String) {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().hash_one("seed"),
     };
-    let config = Config { cases: wanted.cases.max(cases), rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..wanted };
+    let config =
+        Config { cases: wanted.cases.max(cases), rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..wanted };
     let size = format!("{} cases, PROPTEST_RNG_SEED={seed}", config.cases);
     (TestRunner::new(config), size)
 }
@@ -86,7 +93,9 @@ impl<P: Pen> Play<P> {
         world.join("administrators", &shop.lead);
         world.join("administrators", &shop.officer);
         world.join("operators", &shop.officer);
-        let faces = [world.founders.as_slice(), &[shop.operator, shop.colleague, shop.lead, shop.officer, shop.research]].concat();
+        let faces =
+            [world.founders.as_slice(), &[shop.operator, shop.colleague, shop.lead, shop.officer, shop.research]]
+                .concat();
         let mut play = Self {
             oracle: Oracle::default(),
             mirror: State::default(),
@@ -118,7 +127,11 @@ impl<P: Pen> Play<P> {
     }
 
     /// As [`Play::run`]; `watch` looks at the world whenever a grant has been made.
-    pub fn run_watched(&mut self, steps: &[Step], watch: impl Fn(&World<P>, GrantId) -> Result<(), Broken>) -> Result<(), Broken> {
+    pub fn run_watched(
+        &mut self,
+        steps: &[Step],
+        watch: impl Fn(&World<P>, GrantId) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
         for step in steps {
             let before = self.grants.len();
             self.step(step)?;
@@ -158,7 +171,8 @@ impl<P: Pen> Play<P> {
     fn look_at(&mut self, entry: &Entry, place: usize) -> Result<(), Broken> {
         self.oracle.holders.clone_from(&self.world.holders);
         self.oracle.admit(entry)?;
-        let decoded = Entry::decode(&self.world.bytes[place]).map_err(|why| format!("an entry does not decode: {why}"))?;
+        let decoded =
+            Entry::decode(&self.world.bytes[place]).map_err(|why| format!("an entry does not decode: {why}"))?;
         if decoded != *entry {
             return Err(format!("an entry reads back as another: {entry:?}"));
         }
@@ -167,7 +181,11 @@ impl<P: Pen> Play<P> {
     }
 
     fn compare(&self) -> Result<(), Broken> {
-        if self.mirror == self.world.state { Ok(()) } else { Err("the fold of the entries' bytes is another state".to_owned()) }
+        if self.mirror == self.world.state {
+            Ok(())
+        } else {
+            Err("the fold of the entries' bytes is another state".to_owned())
+        }
     }
 
     fn oracle_agrees_on_what_stands(&self) -> Result<(), Broken> {
@@ -196,8 +214,10 @@ impl<P: Pen> Play<P> {
     }
 
     fn snapshot(&mut self) -> Result<(), Broken> {
-        let json = serde_json::to_string(&self.world.state).map_err(|why| format!("a state does not serialise: {why}"))?;
-        let restored: State = serde_json::from_str(&json).map_err(|why| format!("a snapshot does not read back: {why}"))?;
+        let json =
+            serde_json::to_string(&self.world.state).map_err(|why| format!("a state does not serialise: {why}"))?;
+        let restored: State =
+            serde_json::from_str(&json).map_err(|why| format!("a snapshot does not read back: {why}"))?;
         if restored != self.world.state {
             return Err("a snapshot reads back as another state".to_owned());
         }
@@ -259,7 +279,9 @@ impl<P: Pen> Play<P> {
 
     fn offer_twisted(&mut self, event: Event, step: &Step) -> Result<Option<Vec<Entry>>, Broken> {
         match (step.twist, pick(&self.faces, step.c)) {
-            (218..=222, Some(other)) => self.offer_as(event, Actor::Person { person: other.person, persona: other.persona }),
+            (218..=222, Some(other)) => {
+                self.offer_as(event, Actor::Person { person: other.person, persona: other.persona })
+            }
             (223, _) => self.offer_as(event, Actor::Engine),
             _ => self.offer(event),
         }
@@ -364,7 +386,8 @@ impl<P: Pen> Play<P> {
         let (signed, _) = self.sign(face.key, &fields, step);
         let decided = domain::event::Decided { fields, signed };
         let as_said = decided.fields.decision == Decision::Approve;
-        let event = if as_said == (step.twist < 253) { Event::ApprovalGiven(decided) } else { Event::RequestRefused(decided) };
+        let event =
+            if as_said == (step.twist < 253) { Event::ApprovalGiven(decided) } else { Event::RequestRefused(decided) };
         self.offer_twisted(event, step).map(drop)
     }
 
@@ -405,14 +428,17 @@ impl<P: Pen> Play<P> {
 
     /// As the product is used, so that the rest happens to something.
     fn honest_passage(&mut self, step: &Step) -> Result<(), Broken> {
-        let asker = if step.who % 2 == 0 { self.shop.operator } else { self.shop.colleague };
+        let asker = if step.who.is_multiple_of(2) { self.shop.operator } else { self.shop.colleague };
         let account = pick(&self.accounts, step.a).expect("there are always accounts");
         let mut fields = self.world.request_fields(&asker, account, hours(1 + u64::from(step.b % 4)));
         let holder = if step.who < 200 { asker } else { self.shop.officer };
         fields.beneficiary = holder.persona;
         let (signed, statement) = self.world.sign(asker.key, &fields);
         let request = fields.request;
-        if self.offer(Event::RequestFiled(RequestFiled { fields, filing: Filing::Signed(signed), statement }))?.is_none() {
+        if self
+            .offer(Event::RequestFiled(RequestFiled { fields, filing: Filing::Signed(signed), statement }))?
+            .is_none()
+        {
             return Ok(());
         }
         self.requests.push((request, statement));
@@ -449,7 +475,15 @@ impl<P: Pen> Play<P> {
     fn end_session(&mut self, step: &Step) -> Result<(), Broken> {
         let Some(session) = pick(&self.sessions, step.a) else { return Ok(()) };
         let (ended, chain) = (self.world.at(), self.world.dice.hash());
-        let ended = SessionEnded { session, ending: SessionEnding::ClientLeft, ended, chunks: 3, chain, complete: true, bytes: 1_000 };
+        let ended = SessionEnded {
+            session,
+            ending: SessionEnding::ClientLeft,
+            ended,
+            chunks: 3,
+            chain,
+            complete: true,
+            bytes: 1_000,
+        };
         self.offer_twisted(Event::SessionEnded(ended), step).map(drop)
     }
 
@@ -466,7 +500,11 @@ impl<P: Pen> Play<P> {
         let event = match step.a % 3 {
             0 => Event::EngineStarted(EngineStarted { fold: 1 }),
             1 => Event::RecordingAnchored(RecordingAnchored { root: self.world.dice.hash(), recordings: 2 }),
-            _ => Event::RefusalRecorded(domain::event::RefusalRecorded { code: RefusalCode::NoRule, attempt: domain::event::Attempt::Request, about: None }),
+            _ => Event::RefusalRecorded(domain::event::RefusalRecorded {
+                code: RefusalCode::NoRule,
+                attempt: domain::event::Attempt::Request,
+                about: None,
+            }),
         };
         self.offer_twisted(event, step).map(drop)
     }
@@ -475,7 +513,10 @@ impl<P: Pen> Play<P> {
         let target = pick(&self.targets, step.a).expect("there are always targets");
         let mut errand = self.world.errand(target);
         match step.twist {
-            230..=239 => errand.principal = self.world.state.estate.accounts.values().next().map_or(errand.principal, |a| a.principal.clone()),
+            230..=239 => {
+                errand.principal =
+                    self.world.state.estate.accounts.values().next().map_or(errand.principal, |a| a.principal.clone())
+            }
             240..=249 => errand.subject = self.world.pen.public(self.shop.operator.key),
             _ => {}
         }
@@ -508,7 +549,9 @@ impl<P: Pen> Play<P> {
 
     fn replay(&mut self, step: &Step) -> Result<(), Broken> {
         let place = usize::from(step.a) * 256 + usize::from(step.b);
-        let Some((event, actor)) = self.past.get(place.checked_rem(self.past.len()).unwrap_or(0)).cloned() else { return Ok(()) };
+        let Some((event, actor)) = self.past.get(place.checked_rem(self.past.len()).unwrap_or(0)).cloned() else {
+            return Ok(());
+        };
         self.offer_as(event, actor).map(drop)
     }
 
@@ -517,7 +560,8 @@ impl<P: Pen> Play<P> {
             0..=120 => {
                 let face = pick(&self.faces, step.a).expect("there are always people");
                 self.recoveries.retain(|known| self.world.state.recoveries.contains_key(known));
-                let human = if step.c < 128 { face.human } else { pick(&self.faces, step.c).map_or(face.human, |f| f.human) };
+                let human =
+                    if step.c < 128 { face.human } else { pick(&self.faces, step.c).map_or(face.human, |f| f.human) };
                 let (started, new) = self.world.recovery(&face, human);
                 let recovery = started.fields.recovery;
                 if self.offer_twisted(Event::RecoveryStarted(started), step)?.is_some() {
@@ -555,7 +599,7 @@ impl<P: Pen> Play<P> {
             // A sock puppet: a new record for a human who has one.
             16..=45 => with_face(self.world.person_add(face.human, PersonaKind::Admin)),
             46..=65 => {
-                let kind = if step.c % 4 == 0 { PersonaKind::Research } else { PersonaKind::Admin };
+                let kind = if step.c.is_multiple_of(4) { PersonaKind::Research } else { PersonaKind::Admin };
                 let human = if step.c % 5 == 4 { other.human } else { face.human };
                 with_face(self.world.persona_add(face.person, human, kind))
             }
@@ -563,7 +607,9 @@ impl<P: Pen> Play<P> {
                 let human = if step.c % 5 == 4 { other.human } else { face.human };
                 with_face(self.world.key_enrol(&face, human))
             }
-            81..=135 => (Act::GroupJoin { group: label(GROUPS[usize::from(step.c) % GROUPS.len()]), person: face.person }, None),
+            81..=135 => {
+                (Act::GroupJoin { group: label(GROUPS[usize::from(step.c) % GROUPS.len()]), person: face.person }, None)
+            }
             136..=155 => (Act::IdentityLink { one: face.person, other: other.person }, None),
             156..=185 => (Act::PersonThaw { person: face.person }, None),
             186..=190 => {
@@ -576,7 +622,17 @@ impl<P: Pen> Play<P> {
             }
             196..=205 => {
                 let target = pick(&self.targets, step.b).expect("there are targets");
-                (self.world.account_add(target, &format!("app{}", step.c % 4), AccountClass::ApplicationMaster, face.person).0, None)
+                (
+                    self.world
+                        .account_add(
+                            target,
+                            &format!("app{}", step.c % 4),
+                            AccountClass::ApplicationMaster,
+                            face.person,
+                        )
+                        .0,
+                    None,
+                )
             }
             206..=240 => (Act::PolicySet { policy: self.policy(step) }, None),
             241..=245 => (Act::ClockConfirm { time: self.world.at() }, None),
@@ -612,8 +668,14 @@ impl<P: Pen> Play<P> {
             9 => rules[0].accounts = Selector::default(),
             10 => rules[0].approvals = 0,
             11 => rules.truncate(1),
-            12 => rules[1].accounts = Selector { tier: Some(0), class: Some(AccountClass::OsSuperuser), ..Selector::default() },
-            13 => rules[1].accounts = Selector { accounts: self.accounts.iter().copied().collect(), ..Selector::default() },
+            12 => {
+                rules[1].accounts =
+                    Selector { tier: Some(0), class: Some(AccountClass::OsSuperuser), ..Selector::default() }
+            }
+            13 => {
+                rules[1].accounts =
+                    Selector { accounts: self.accounts.iter().copied().collect(), ..Selector::default() }
+            }
             14 => rules.push(rule("all", "administrators", "shop", "administrators", 1)),
             _ => rules.clear(),
         }
@@ -627,7 +689,11 @@ impl<P: Pen> Play<P> {
     }
 
     fn move_motion(&mut self, by: &Face, act: Act, step: &Step) -> Result<Option<(MotionId, Hash)>, Broken> {
-        let mut fields = MotionFields { motion: MotionId::from_random(self.world.dice.bytes()), proposer: self.persona(by, step), act };
+        let mut fields = MotionFields {
+            motion: MotionId::from_random(self.world.dice.bytes()),
+            proposer: self.persona(by, step),
+            act,
+        };
         if (224..=228).contains(&step.twist) {
             fields.motion = pick(&self.motions, step.c).map_or(fields.motion, |(id, _)| id);
         }
@@ -682,7 +748,8 @@ impl<P: Pen> Play<P> {
         let pool = [one, other, self.shop.lead, self.shop.officer];
         let first = pick(&pool, step.who).expect("four administrators");
         let second = pick(&pool, step.who / 4 + step.who % 4 + 1).expect("four administrators");
-        let alone: Vec<Face> = self.faces.iter().filter(|f| f.human == first.human && f.key != first.key).copied().collect();
+        let alone: Vec<Face> =
+            self.faces.iter().filter(|f| f.human == first.human && f.key != first.key).copied().collect();
         let (act, face) = self.act(step);
         let second = if step.who > 200 { pick(&alone, step.c).unwrap_or(second) } else { second };
         self.faces.extend(face);
@@ -703,16 +770,24 @@ impl<P: Pen> Play<P> {
         let session = pick(&self.sessions, step.b).unwrap_or(SessionId::from_random([1; 16]));
         let reason = self.world.dice.commit();
         let deed = match step.a {
-            0..=14 => Deed::RequestWithdraw { request: pick(&self.requests, step.b).map_or(RequestId::from_random([1; 16]), |(id, _)| id) },
+            0..=14 => Deed::RequestWithdraw {
+                request: pick(&self.requests, step.b).map_or(RequestId::from_random([1; 16]), |(id, _)| id),
+            },
             15..=29 => Deed::GrantReturn { grant },
             30..=59 => Deed::GrantRevoke { grant, reason },
-            60..=69 => Deed::MotionWithdraw { motion: pick(&self.motions, step.b).map_or(MotionId::from_random([1; 16]), |(id, _)| id) },
+            60..=69 => Deed::MotionWithdraw {
+                motion: pick(&self.motions, step.b).map_or(MotionId::from_random([1; 16]), |(id, _)| id),
+            },
             70..=99 => Deed::PersonFreeze { person: about.person, reason },
             100..=109 => {
                 let frozen = self.faces.iter().find(|f| self.world.state.people.is_suspect(&f.person));
-                Deed::PersonLeave { person: if step.twist < 90 { frozen.map_or(about.person, |f| f.person) } else { about.person } }
+                Deed::PersonLeave {
+                    person: if step.twist < 90 { frozen.map_or(about.person, |f| f.person) } else { about.person },
+                }
             }
-            110..=149 => Deed::GroupLeave { group: label(GROUPS[usize::from(step.c) % GROUPS.len()]), person: about.person },
+            110..=149 => {
+                Deed::GroupLeave { group: label(GROUPS[usize::from(step.c) % GROUPS.len()]), person: about.person }
+            }
             150..=169 => {
                 let human = if step.c % 4 == 3 { about.human } else { by.human };
                 let (deed, face) = self.world.key_add(&by, human);
@@ -723,8 +798,14 @@ impl<P: Pen> Play<P> {
             185..=199 => Deed::SessionFreeze { session, reason },
             200..=214 => Deed::SessionThaw { session },
             215..=229 => Deed::SessionKill { session, reason },
-            230..=244 => Deed::ReplayPermit { session, purpose: self.world.dice.commit(), reader: SuiteKey::new(&[1; 33]).expect("33 bytes") },
-            245..=255 => Deed::RecoveryObject { recovery: pick(&self.recoveries, step.b).unwrap_or(RecoveryId::from_random([1; 16])) },
+            230..=244 => Deed::ReplayPermit {
+                session,
+                purpose: self.world.dice.commit(),
+                reader: SuiteKey::new(&[1; 33]).expect("33 bytes"),
+            },
+            245..=255 => Deed::RecoveryObject {
+                recovery: pick(&self.recoveries, step.b).unwrap_or(RecoveryId::from_random([1; 16])),
+            },
         };
         self.sign_deed(&by, deed, step)
     }

@@ -18,7 +18,10 @@ async fn a_clock_set_forward_holds_everything_until_two_persons_confirm_it() {
     let session = s.front.open(&s.operator).await.unwrap().session;
 
     s.world.clock.set_wall(3 * 24 * 3600);
-    assert_eq!(s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    assert_eq!(
+        s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(),
+        Refusal::ClockDoubted
+    );
     assert_eq!(s.front.open(&s.operator).await.unwrap_err(), Refusal::ClockDoubted);
     let state = s.world.engine.state();
     assert!(state.passage.grants.contains_key(&grant), "a jump expires nothing");
@@ -34,7 +37,10 @@ async fn a_clock_set_back_is_doubted_and_no_entry_goes_back() {
     let s = scene().await;
     let before = s.world.engine.state().journal.time.unwrap();
     s.world.clock.set_wall(-3600);
-    assert_eq!(s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    assert_eq!(
+        s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(),
+        Refusal::ClockDoubted
+    );
     assert!(s.world.engine.state().journal.time.unwrap() >= before);
     s.world.clock.set_wall(3600);
     confirm(&s, s.world.clock.wall()).await;
@@ -45,11 +51,25 @@ async fn a_clock_set_back_is_doubted_and_no_entry_goes_back() {
 async fn one_persons_word_on_the_time_is_not_enough_nor_is_a_time_far_from_the_clock() {
     let s = scene().await;
     s.world.clock.set_wall(7200);
-    assert_eq!(s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    assert_eq!(
+        s.world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(),
+        Refusal::ClockDoubted
+    );
     let wrong = s.world.clock.wall().plus(std::time::Duration::from_secs(900));
-    let fields = domain::statement::MotionFields { motion: domain::MotionId::from_random(engine::random::bytes()), proposer: s.founder.persona, act: Act::ClockConfirm { time: wrong } };
+    let fields = domain::statement::MotionFields {
+        motion: domain::MotionId::from_random(engine::random::bytes()),
+        proposer: s.founder.persona,
+        act: Act::ClockConfirm { time: wrong },
+    };
     let signed = s.world.sign(&s.founder, &fields);
-    let outcome = s.world.client(&s.founder).await.submit(channel::api::Submission::Motion { fields, signed }, vec![]).await;
+    let statement = tegata::statement::hash(&tegata::statement::signed_bytes(&s.world.origin, &fields, &signed));
+    let (motion, before) = (fields.motion, s.world.engine.state().journal.time);
+    s.world.client(&s.founder).await.submit(channel::api::Submission::Motion { fields, signed }, vec![]).await.unwrap();
+    assert_eq!(s.world.engine.state().journal.time, before, "one person does not move the ledger's time");
+    let fields = domain::statement::SecondFields { motion, statement, seconder: s.other.persona };
+    let signed = s.world.sign(&s.other, &fields);
+    let outcome =
+        s.world.client(&s.other).await.submit(channel::api::Submission::Second { fields, signed }, vec![]).await;
     assert!(matches!(outcome, Err(Refusal::ClockFarFromConfirmed { .. })), "{outcome:?}");
     assert!(s.world.engine.state().journal.clock_doubt.is_some());
 }
@@ -70,7 +90,10 @@ async fn a_ledger_at_rest_for_more_than_a_week_is_confirmed_by_two_persons() {
     drop(s.front);
     s.world.clock.pass(8 * 24 * 3600);
     let world = s.world.restart_engine().await;
-    assert_eq!(world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(), Refusal::ClockDoubted);
+    assert_eq!(
+        world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap_err(),
+        Refusal::ClockDoubted
+    );
     world.enact(&s.founder, &s.other, Act::ClockConfirm { time: world.clock.wall() }, vec![]).await;
     world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap();
 }

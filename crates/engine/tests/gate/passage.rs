@@ -50,7 +50,10 @@ async fn a_request_approved_by_another_person_opens_a_passage_and_proves_itself(
     let grant = receipt.grant.expect("one approval is enough here");
 
     let terms = s.front.open(&s.operator).await.unwrap();
-    assert_eq!((terms.login.as_str(), terms.target_label.as_str(), terms.purpose.as_str()), ("root", "db1", "rotate WAL archive, CHG-142"));
+    assert_eq!(
+        (terms.login.as_str(), terms.target_label.as_str(), terms.purpose.as_str()),
+        ("root", "db1", "rotate WAL archive, CHG-142")
+    );
     let certificate = sshwire::Certificate::from_openssh(&terms.certificate).unwrap();
     let ca = s.world.engine.state().founding.as_ref().unwrap().ca_key.clone();
     let view = certificate.view();
@@ -64,18 +67,30 @@ async fn a_request_approved_by_another_person_opens_a_passage_and_proves_itself(
     assert_eq!(verified.verdict().requester.person, s.operator.person);
     assert_eq!(verified.verdict().approvers.iter().map(|v| v.person).collect::<Vec<_>>(), [s.owner.person]);
 
-    let View::Replay { agrees, entries } = s.world.view(&s.founder, Query::VerifyReplay).await else { panic!("a replay") };
+    let View::Replay { agrees, entries } = s.world.view(&s.founder, Query::VerifyReplay).await else {
+        panic!("a replay")
+    };
     assert!(agrees, "{entries} entries replay to the state, each signature and rule checked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_approves_their_own_request() {
     let s = scene().await;
-    s.world.enact(&s.founder, &s.other, domain::motion::Act::GroupJoin { group: "owners".parse().unwrap(), person: s.operator.person }, vec![]).await;
+    s.world
+        .enact(
+            &s.founder,
+            &s.other,
+            domain::motion::Act::GroupJoin { group: "owners".parse().unwrap(), person: s.operator.person },
+            vec![],
+        )
+        .await;
     let (request, statement) = s.world.request(&s.operator, s.account, "rotate WAL archive, CHG-142").await.unwrap();
     assert_eq!(s.world.approve(&s.operator, request, statement).await.unwrap_err(), Refusal::ApproverIsRequester);
     assert_eq!(s.world.request(&s.operator, s.account, "test").await.unwrap_err(), Refusal::PurposePlaceholder);
-    assert_eq!(s.world.request(&s.owner, s.account, "rotate WAL archive, CHG-142").await.unwrap_err(), Refusal::NoRule { account: s.account });
+    assert_eq!(
+        s.world.request(&s.owner, s.account, "rotate WAL archive, CHG-142").await.unwrap_err(),
+        Refusal::NoRule { account: s.account }
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +112,14 @@ async fn revoking_kills_the_session_and_opens_nothing_more() {
     assert_eq!(killed, terms.session);
     assert_eq!(s.front.open(&s.operator).await.unwrap_err(), Refusal::GrantRevoked { grant });
     let anchor = Anchor { chunks: 1, chain: Hash::of(b"c") };
-    let fact = EndFact { session: terms.session, ending: SessionEnding::Revoked, ended: s.world.clock.wall(), anchor, complete: true, bytes: 10 };
+    let fact = EndFact {
+        session: terms.session,
+        ending: SessionEnding::Revoked,
+        ended: s.world.clock.wall(),
+        anchor,
+        complete: true,
+        bytes: 10,
+    };
     assert!(matches!(s.front.ask(FrontAsk::Ended(fact.clone())).await, FrontAnswer::Noted));
     assert!(matches!(s.front.ask(FrontAsk::Ended(fact)).await, FrontAnswer::Noted), "said twice is known");
     assert!(s.world.engine.state().passage.sessions.is_empty());
@@ -115,8 +137,57 @@ async fn a_restarted_engine_stands_where_it_stood() {
     assert_eq!(*s.world.engine.state(), *before);
     let mut front = FakeFront::connect(&s.world).await;
     assert!(matches!(front.ask(FrontAsk::Live { sessions: [terms.session].into() }).await, FrontAnswer::Noted));
-    assert!(s.world.engine.state().passage.sessions.contains_key(&terms.session), "a session that front still has lives on");
+    assert!(
+        s.world.engine.state().passage.sessions.contains_key(&terms.session),
+        "a session that front still has lives on"
+    );
     front.open(&s.operator).await.unwrap();
     assert!(matches!(front.ask(FrontAsk::Live { sessions: [].into() }).await, FrontAnswer::Noted));
     assert!(s.world.engine.state().passage.sessions.is_empty(), "sessions that front lost are ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_key_of_the_same_persona_opens_what_the_first_asked_for() {
+    let mut s = scene().await;
+    let mut second = Someone::new();
+    (second.person, second.persona) = (s.operator.person, s.operator.persona);
+    let deed = Deed::KeyAdd { key: second.key(), possession: second.possession(&s.world.origin) };
+    s.world.deed(&s.operator, deed, vec![]).await.unwrap();
+    let (request, statement) = s.world.request(&s.operator, s.account, "rotate WAL archive, CHG-142").await.unwrap();
+    s.world.approve(&s.owner, request, statement).await.unwrap();
+    let terms = s.front.open(&second).await.unwrap();
+
+    let retired = Deed::KeyRetire { key: second.key().fingerprint() };
+    s.world.deed(&s.operator, retired, vec![]).await.unwrap();
+    let killed = async {
+        loop {
+            if let ToFront::Order { session, order: Order::Kill } = s.front.hear().await {
+                break session;
+            }
+        }
+    };
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(5), killed).await.unwrap(),
+        terms.session,
+        "a retired key's sessions are closed"
+    );
+    s.front.open(&s.operator).await.expect("the other key's are not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_passages_at_once_are_all_certified() {
+    let mut s = scene().await;
+    let (request, statement) = s.world.request(&s.operator, s.account, "rotate WAL archive, CHG-142").await.unwrap();
+    s.world.approve(&s.owner, request, statement).await.unwrap();
+    assert_eq!(s.front.open_many(&s.operator, 20).await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_administrator_cannot_remove_the_others() {
+    let s = scene().await;
+    let (reason, text) = opening::<Reason>("strange commands seen");
+    let refused = s.world.deed(&s.founder, Deed::PersonFreeze { person: s.other.person, reason }, vec![text]).await;
+    assert_eq!(refused.unwrap_err(), Refusal::LastAdministrators);
+    let (reason, text) = opening::<Reason>("strange commands seen");
+    s.world.deed(&s.founder, Deed::PersonFreeze { person: s.operator.person, reason }, vec![text]).await.unwrap();
 }

@@ -36,6 +36,8 @@ refusal-not-administrator = this needs a member of the group `administrators`
 refusal-not-allowed = this is not yours to do
     .hint = `sekimori whoami` shows who you are here and your groups
 
+refusal-last-administrators = one person alone may not leave fewer than two administrators with a key
+    .hint = let two administrators add another one first
 refusal-person-unknown = there is no person { $person }
     .hint = `sekimori person list` shows all persons
 refusal-person-exists = person { $person } is there already

@@ -36,6 +36,8 @@ refusal-not-administrator = これは `administrators` グループの人だけ�
 refusal-not-allowed = あなたに許された操作ではありません
     .hint = 自分が誰として扱われているかは `sekimori whoami` で確認できます
 
+refusal-last-administrators = 鍵を持つ管理者が二人未満になる操作は、一人では行えません
+    .hint = 先に、管理者二人で別の管理者を加えてください
 refusal-person-unknown = { $person } という人は登録されていません
     .hint = 全員の一覧は `sekimori person list` で確認できます
 refusal-person-exists = { $person } はすでに登録されています
@@ -120,7 +122,7 @@ refusal-start-in-past = 開始時刻 { $from } が過去です
     .hint = 今から始めるなら --from は不要です
 refusal-start-too-far = 開始時刻 { $from } が先すぎます。申請できるのは 90 日先までです
     .hint = 時期が近づいてから申請してください
-refusal-window-too-long = 申請した時間が長すぎます。規則では { $longest_s } までです
+refusal-window-too-long = 申請した時間が長すぎます。規則では{ $longest_s }までです
     .hint = 短い時間で申請し、必要ならまた申請してください
 refusal-request-unknown = { $request } という審査中の申請はありません
     .hint = 審査中のものは `sekimori request list` で確認できます

@@ -186,7 +186,7 @@ fn sentences_read_well() {
         ask for less, and again when it is needed
         the rules cannot be used: rule `db` stands twice
         correct the file and set it again
-        申請した時間が長すぎます。規則では 1時間30分 までです
+        申請した時間が長すぎます。規則では1時間30分までです
         短い時間で申請し、必要ならまた申請してください
         この規則は使えません: 規則 `db` が二度書かれています
         ファイルを直して、もう一度設定してください

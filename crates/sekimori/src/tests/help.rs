@@ -54,3 +54,12 @@ fn every_verb_stands_in_the_documentation() {
         }
     }
 }
+
+#[test]
+fn the_command_line_is_sound() {
+    crate::cli::check();
+    let world = World::empty();
+    assert!(world.ok("nobody", &["serve", "--help"]).contains("--root"));
+    let help = world.ok("nobody", &["--help"]);
+    assert!(["front", "engine", "keeper"].iter().all(|hidden| !help.contains(&format!("  {hidden} "))), "{help}");
+}

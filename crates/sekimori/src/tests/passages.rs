@@ -134,3 +134,20 @@ fn rules_are_shown_as_they_are_set() {
     let told = world.run("commander", &["rule", "set", &file]);
     assert_eq!((told.exit, told.err.contains("line 5:")), (Exit::Usage, true), "{}", told.all());
 }
+
+#[test]
+fn a_real_servers_keys_are_scanned_and_confirmed() {
+    let world = World::ready();
+    let sshd = testkit::Sshd::start(&testkit::Settings::default()).unwrap();
+    let address = format!("127.0.0.1:{}", testkit::Target::port(&sshd));
+    let words = ["target", "add", "db2", "--address", &address, "--scan"];
+    let nobody = world.run("commander", &words);
+    assert_eq!(nobody.exit, Exit::Usage, "keys from the network are not taken unseen: {}", nobody.all());
+    let no = world.attended("commander", &words, "n\n");
+    assert_eq!(no.exit, Exit::Refused, "{}", no.all());
+    world.carry("commander", "auditor", &["target", "add", "db2", "--address", &address, "--scan", "--yes"]);
+    let key: sshwire::PublicKey = testkit::Target::host_key(&sshd).parse().unwrap();
+    let listed = world.run("commander", &["target", "list", "--json"]).json();
+    let pinned: Vec<_> = listed.as_array().unwrap().iter().filter(|target| target["label"] == "db2").collect();
+    assert_eq!(pinned[0]["host_keys"], serde_json::json!([key.fingerprint()]));
+}

@@ -98,12 +98,11 @@ fn start(args: &StartArgs, desk: &mut Desk<'_>) -> Outcome<()> {
 fn read_shares(paths: &[PathBuf], desk: &mut Desk<'_>) -> Outcome<Vec<Share>> {
     let mut shares = Vec::new();
     for path in paths {
-        let text = if path.as_os_str() == "-" {
-            desk.screen().read_all(LONGEST_SHARES)?
-        } else {
-            files::read_text(path, LONGEST_SHARES)?
-        };
-        let text = Secret::new(text.replace("\r\n", "\n"));
+        let is_typed = path.as_os_str() == "-";
+        let read =
+            if is_typed { desk.screen().read_all(LONGEST_SHARES)? } else { files::read_text(path, LONGEST_SHARES)? };
+        let read = Secret::new(read);
+        let text = Secret::new(read.expose().replace("\r\n", "\n"));
         let parts = text.expose().split("\n\n").filter(|part| !part.trim().is_empty());
         for part in parts {
             shares.push(

@@ -38,7 +38,13 @@ fn assertion(key: u32, namespace: &str, bytes: &[u8]) -> Signature {
     let message = to_be_signed(namespace, HashAlgorithm::Sha512, bytes);
     let flags = [u8::from(key & UNTOUCHED == 0)];
     let counter = 1_u32;
-    let signed = [Hash::of(APPLICATION.as_bytes()).as_bytes().as_slice(), &flags, &counter.to_be_bytes(), Hash::of(&message).as_bytes()].concat();
+    let signed = [
+        Hash::of(APPLICATION.as_bytes()).as_bytes().as_slice(),
+        &flags,
+        &counter.to_be_bytes(),
+        Hash::of(&message).as_bytes(),
+    ]
+    .concat();
     let raw = signer(key).sign_raw(&signed);
     let blob = Writer::new().string("sk-ssh-ed25519@openssh.com").string(raw).raw(&flags).u32(counter).into_bytes();
     Signature::assemble(&RealPen.public(key), namespace, HashAlgorithm::Sha512, &blob).expect("it has the right shape")
@@ -55,7 +61,14 @@ impl Pen for RealPen {
         PublicKey::from_wire(&wire).expect("a hardware key")
     }
 
-    fn sign<S: Statement>(&self, key: u32, origin: &OriginName, body: &S, nonce: Nonce, expires: Timestamp) -> (Signature, Hash) {
+    fn sign<S: Statement>(
+        &self,
+        key: u32,
+        origin: &OriginName,
+        body: &S,
+        nonce: Nonce,
+        expires: Timestamp,
+    ) -> (Signature, Hash) {
         let bytes = statement::bytes(origin, body, nonce, expires);
         (sshsig(key, statement::namespace::<S>(), &bytes), statement::hash(&bytes))
     }

@@ -13,6 +13,7 @@ use crate::cards::{Draft, FounderCard};
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Readers};
+use crate::settings::Form;
 use crate::times;
 
 #[derive(Debug, clap::Args)]
@@ -138,15 +139,7 @@ fn could_be_sealed(founding: &Founding) -> Outcome<()> {
 fn hand_out(shares: &[Share], args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
     let draft = files::shown(&args.out);
     let Some(dir) = &args.shares_dir else {
-        let printed: Vec<String> = shares.iter().map(|share| share.printed().expose().clone()).collect();
-        desk.answer(&serde_json::json!({ "draft": draft, "shares": printed }), |desk| {
-            desk.say("say-draft-made", &[("path", draft.as_str().into())]);
-            for (index, text) in (1_u64..).zip(&printed) {
-                desk.say("say-share", &[("index", index.into()), ("threshold", u64::from(args.threshold).into())]);
-                desk.screen().line(text);
-            }
-            desk.say("say-shares-once", &[]);
-        });
+        print(shares, args, &draft, desk);
         return Ok(());
     };
     let unwritable =
@@ -160,6 +153,22 @@ fn hand_out(shares: &[Share], args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
         desk.say("say-shares-in", &[("path", files::shown(dir).into())]);
     });
     Ok(())
+}
+
+/// On standard output alone, and as text only where JSON needs it.
+fn print(shares: &[Share], args: &Args, draft: &str, desk: &mut Desk<'_>) {
+    if desk.settings.form == Form::Json {
+        let printed: Vec<String> = shares.iter().map(|share| share.printed().expose().clone()).collect();
+        desk.answer(&serde_json::json!({ "draft": draft, "shares": printed }), |_| ());
+        return;
+    }
+    desk.say("say-draft-made", &[("path", draft.into())]);
+    for share in shares {
+        let arguments = [("index", u64::from(share.index()).into()), ("threshold", u64::from(args.threshold).into())];
+        desk.say("say-share", &arguments);
+        desk.screen().line(share.printed().expose());
+    }
+    desk.say("say-shares-once", &[]);
 }
 
 fn share_file(dir: &Path, index: u8) -> PathBuf {

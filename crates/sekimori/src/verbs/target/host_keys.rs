@@ -64,7 +64,7 @@ impl HostKeyArgs {
             for key in &keys {
                 sheet.row("label-host-key", acts::key_line(key));
             }
-            desk.confirm(&sheet, "say-host-keys-right")?;
+            desk.confirm_fact(&sheet, "say-host-keys-right")?;
             return Ok(Some(keys));
         }
         let keys: BTreeSet<PublicKey> = self.host_key.iter().map(|path| of_file(path)).collect::<Outcome<_>>()?;
