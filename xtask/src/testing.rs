@@ -41,7 +41,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), Stop> {
     packages::ensure(&[SSH, SSH_KEYGEN, SSHD, UNSHARE, FAKETIME], consent)?;
     let mut run = Run { extent, tally: Tally::default(), report: vec![] };
     let begun = process::now();
-    run.check("format", "fmt", &["fmt", "--all", "--check"])?;
+    run.check("format", "fmt", &["fmt", "--all", "--", "--check", "-l"])?;
     run.check("lints", "clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     run.crates()?;
     run.product()?;

@@ -35,7 +35,6 @@ pub struct Challenge {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "made once, sent, dropped")]
 pub enum ApiAsk {
     /// Proves the key. Without it only `Doctor`, `InitSeal` and `Recover` are answered.
     Hello {
@@ -159,7 +158,6 @@ pub enum Query {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "made once, sent, dropped")]
 pub enum ApiAnswer {
     Welcome(WhoView),
     Receipt(Receipt),

@@ -95,6 +95,9 @@ impl State {
         let fingerprint = key.fingerprint();
         self.people.material.insert(key.key_material_id(), fingerprint);
         self.people.keys.insert(fingerprint, Key { key: key.clone(), persona, retired: false, origin });
+        if let Some(owner) = self.people.personas.get(&persona) {
+            self.people.holdings.entry(owner.person).or_default().insert(fingerprint);
+        }
     }
 
     fn file_motion(&mut self, filed: &MotionFiled, seq: u64, time: Timestamp) {

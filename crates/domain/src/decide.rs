@@ -57,12 +57,15 @@ pub fn decide(state: &State, proposal: Proposal, fresh: GrantId) -> Result<Vec<E
     Ok(vec![first, second])
 }
 
-/// A clock that jumped must not carry the ledger with it: the doubt itself is written at the last time that was not in doubt.
+/// A clock that jumped must not carry the ledger with it: the doubt and what is written meanwhile stand at the last time that was in none.
+/// Only the second person's word on the time moves it.
 fn written_at(state: &State, proposal: &Proposal) -> Timestamp {
-    match proposal.event {
-        Event::ClockDoubted(_) => state.journal.time.unwrap_or(proposal.at),
-        _ => proposal.at,
-    }
+    let stands_still = match proposal.event {
+        Event::ClockDoubted(_) => true,
+        Event::MotionCarried(_) => false,
+        _ => state.journal.clock_doubt.is_some(),
+    };
+    state.journal.time.filter(|_| stands_still).unwrap_or(proposal.at)
 }
 
 /// Judges an entry of an existing ledger against the state before it: what `decide` would refuse today, a verifier names.
@@ -188,8 +191,12 @@ fn known_signer<'a>(state: &'a State, signed: &Signed, persona: &PersonaId) -> R
 
 fn check_life(state: &State, signed: &Signed, at: Timestamp) -> Result<(), Refusal> {
     check_nonce(state, signed.nonce)?;
-    // While the clock is in doubt the ledger's time stands still and says nothing about a statement's life; its nonce still works once.
-    if state.journal.clock_doubt.is_some() { Ok(()) } else { check_expiry(signed.expires, at) }
+    match check_expiry(signed.expires, at) {
+        // While the clock is in doubt the ledger's time stands still, and may be far behind the signer's. It never allows a statement that
+        // was over before: its nonce is forgotten, and it would be good a second time.
+        Err(Refusal::StatementLivesTooLong { .. }) if state.journal.clock_doubt.is_some() => Ok(()),
+        judged => judged,
+    }
 }
 
 fn check_nonce(state: &State, nonce: crate::bytes::Nonce) -> Result<(), Refusal> {

@@ -1,5 +1,7 @@
 //! Persons, their personas, keys and groups; and which records are one natural person.
 
+use std::collections::BTreeSet;
+
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use sshwire::{Fingerprint, KeyMaterialId, PublicKey};
@@ -88,6 +90,8 @@ pub struct People {
     pub personas: OrdMap<PersonaId, Persona>,
     /// Keys never leave: a public key belongs to one persona for ever.
     pub keys: OrdMap<Fingerprint, Key>,
+    /// The same by whose they are, retired ones included.
+    pub holdings: OrdMap<PersonId, OrdSet<Fingerprint>>,
     /// What the key material is, whatever its wrapping (a plain and a hardware form of one point are one).
     pub material: OrdMap<KeyMaterialId, Fingerprint>,
     pub groups: OrdMap<Label, OrdMap<PersonId, Origin>>,
@@ -152,7 +156,19 @@ impl People {
     }
 
     pub fn keys_of<'a>(&'a self, persona: &'a PersonaId) -> impl Iterator<Item = (&'a Fingerprint, &'a Key)> {
-        self.keys.iter().filter(move |(_, key)| key.persona == *persona)
+        let owner = self.personas.get(persona).map(|found| found.person);
+        let held = owner.and_then(|person| self.holdings.get(&person)).into_iter().flatten();
+        held.filter_map(|fingerprint| self.keys.get_key_value(fingerprint)).filter(move |(_, key)| key.persona == *persona)
+    }
+
+    /// Natural persons who could propose or second something now.
+    pub(crate) fn able_administrators(&self) -> usize {
+        let members = self.groups.get(ADMINISTRATORS).into_iter().flat_map(|members| members.keys());
+        let has_a_key = |person: &PersonId| {
+            let mut held = self.holdings.get(person).into_iter().flatten();
+            held.any(|key| self.active(key).is_some_and(|signer| signer.kind == PersonaKind::Admin))
+        };
+        members.filter(|person| has_a_key(person)).map(|person| self.natural(person)).collect::<BTreeSet<_>>().len()
     }
 }
 

@@ -11,17 +11,17 @@ use domain::event::SessionEnding;
 use domain::rule::{Channel, RecordInput};
 use domain::{GrantId, Refusal, SessionId};
 use gateway_ssh::authorise::{ChannelKind, Terms};
+use gateway_ssh::clock::BootTime;
 use gateway_ssh::gate::{ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, SessionEnd};
 use ledger::Hash;
 use sshwire::PublicKey;
 use tokio::io::copy_bidirectional;
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
 use crate::clock::wall_at;
-use crate::line::Line;
-use crate::spool::Spool;
+use crate::ends::{Ends, end_of_nothing, no_anchor};
+use crate::line::{Away, Line};
 
 /// What the gateway says to people, by message key; made by whoever holds the catalogue.
 pub trait Phrases: Send + Sync + 'static {
@@ -35,11 +35,12 @@ pub trait Phrases: Send + Sync + 'static {
 const ENVIRONMENT: &[&str] = &["LANG", "LC_*", "TERM", "COLORTERM", "TZ"];
 /// Bytes that wait in each direction of a control channel.
 const CONTROL_BUFFER: usize = 256 << 10;
+/// A target's name is found within this, or the target counts as out of reach.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(3);
 
 pub(crate) struct EngineGate {
     pub(crate) line: Line,
-    pub(crate) spool: Spool,
-    pub(crate) ends: mpsc::UnboundedSender<EndFact>,
+    pub(crate) ends: Ends,
     pub(crate) phrases: Arc<dyn Phrases>,
     pub(crate) language: Language,
     pub(crate) api_socket: PathBuf,
@@ -59,29 +60,40 @@ impl EngineGate {
         }
         let ask = open_ask(&ask)?;
         let session = ask.session;
-        let answer = self.line.ask(FrontAsk::Open(Box::new(ask))).await.map_err(|_| Refusal::Unavailable)?;
-        let FrontAnswer::Opened(outcome) = answer else { return Err(Refusal::Unavailable) };
-        let terms = outcome?;
-        match self.passage(&terms).await {
-            Ok(passage) => Ok(passage),
-            Err(refusal) => {
-                // Written down as opened: its end is told, too.
-                self.tell(EndFact { session, ending: SessionEnding::TargetUnreachable, ended: crate::clock::wall(), anchor: nothing(), complete: false, bytes: 0 });
-                Err(refusal)
+        self.line.settled().await.map_err(|_| Refusal::Unavailable)?;
+        // Engine counts from when it hears the question, which is after this.
+        let asked = BootTime::now();
+        let terms = match self.line.ask(FrontAsk::Open(Box::new(ask))).await {
+            Ok(FrontAnswer::Opened(outcome)) => outcome?,
+            Err(Away::NotAsked) => return Err(Refusal::Unavailable),
+            // It may have been opened all the same.
+            Ok(_) | Err(Away::NotAnswered) => {
+                self.ends.tell(end_of_nothing(session, SessionEnding::GatewayLost));
+                return Err(Refusal::Unavailable);
             }
-        }
+        };
+        // Written down as opened: where nothing comes of it, its end is told, too.
+        let passage = self.passage(&terms, asked).await;
+        passage.inspect_err(|_| self.ends.tell(end_of_nothing(session, SessionEnding::TargetUnreachable)))
     }
 
-    async fn passage(&self, terms: &SessionTerms) -> Result<Passage, Refusal> {
-        let certificate = sshwire::Certificate::from_openssh(&terms.certificate).map_err(|_| Refusal::SessionMalformed)?;
+    async fn passage(&self, terms: &SessionTerms, asked: BootTime) -> Result<Passage, Refusal> {
+        let certificate =
+            sshwire::Certificate::from_openssh(&terms.certificate).map_err(|_| Refusal::SessionMalformed)?;
+        let address = terms.address.clone();
+        let resolving = self.runtime.spawn(async move { resolve(&address).await });
+        let target_addr = resolving.await.map_err(|_| Refusal::Unavailable)??;
         Ok(Passage {
             target_label: terms.target_label.clone(),
-            target_addr: resolve(&terms.address).await?,
+            target_addr,
             target_host_keys: terms.host_keys.iter().cloned().collect(),
             target_user: terms.login.clone(),
             certificate: certificate.wire().to_vec(),
-            ends_in: Duration::from_millis(terms.ends_in_ms),
-            terms: Terms { channels: kinds(&terms.channels), env_allow: ENVIRONMENT.iter().map(|s| (*s).to_owned()).collect() },
+            ends_in: left(terms.ends_in_ms, BootTime::now().since(asked)),
+            terms: Terms {
+                channels: kinds(&terms.channels),
+                env_allow: ENVIRONMENT.iter().map(|s| (*s).to_owned()).collect(),
+            },
             notice: self.phrases.notice(terms, self.language),
             record_input: match terms.record_input {
                 RecordInput::Never => gateway_ssh::gate::RecordInput::No,
@@ -90,14 +102,11 @@ impl EngineGate {
             language: self.language,
         })
     }
+}
 
-    /// First to disk, then to engine; the spool is told again until engine has it.
-    fn tell(&self, fact: EndFact) {
-        if let Err(error) = self.spool.keep(&fact) {
-            tracing::error!(session = %fact.session, %error, "the end of a session could not be kept on disk");
-        }
-        let _closing = self.ends.send(fact);
-    }
+/// What is left of a time that was told a while ago.
+fn left(ends_in_ms: u64, ago: Duration) -> Duration {
+    Duration::from_millis(ends_in_ms).saturating_sub(ago)
 }
 
 impl Gate for EngineGate {
@@ -123,15 +132,12 @@ impl Gate for EngineGate {
 
     fn ended(&self, end: SessionEnd) {
         let Ok(session) = end.session.parse::<SessionId>() else { return };
-        let anchor = end.anchor.map_or_else(nothing, |a| Anchor { chunks: a.chunks, chain: Hash::from_bytes(a.hash) });
-        let complete = end.anchor.is_some() && end.reason != EndReason::RecordingFailed;
+        let anchor =
+            end.anchor.map_or_else(no_anchor, |a| Anchor { chunks: a.chunks, chain: Hash::from_bytes(a.hash) });
         let bytes = end.bytes_in.saturating_add(end.bytes_out);
-        self.tell(EndFact { session, ending: ending(&end.reason), ended: wall_at(end.ended), anchor, complete, bytes });
+        let (ended, complete) = (wall_at(end.ended), end.complete);
+        self.ends.tell(EndFact { session, ending: ending(&end.reason), ended, anchor, complete, bytes });
     }
-}
-
-fn nothing() -> Anchor {
-    Anchor { chunks: 0, chain: Hash::of(b"") }
 }
 
 fn open_ask(ask: &PassageAsk) -> Result<OpenAsk, Refusal> {
@@ -160,7 +166,8 @@ fn kinds(channels: &BTreeSet<Channel>) -> BTreeSet<ChannelKind> {
 pub(crate) async fn resolve(address: &str) -> Result<SocketAddr, Refusal> {
     let address = address.to_owned();
     let resolving = tokio::task::spawn_blocking(move || address.to_socket_addrs().ok().and_then(|mut all| all.next()));
-    resolving.await.ok().flatten().ok_or(Refusal::Unavailable)
+    let resolved = tokio::time::timeout(RESOLVED_WITHIN, resolving).await;
+    resolved.ok().and_then(Result::ok).flatten().ok_or(Refusal::Unavailable)
 }
 
 fn ending(reason: &EndReason) -> SessionEnding {
@@ -171,8 +178,8 @@ fn ending(reason: &EndReason) -> SessionEnding {
         EndReason::TargetSilent => SessionEnding::TargetLost,
         EndReason::TargetRefused(_) => SessionEnding::TargetRefused,
         EndReason::GrantEnded => SessionEnding::GrantOver,
-        EndReason::Killed(why) if why == "revoked" => SessionEnding::Revoked,
-        EndReason::Killed(_) => SessionEnding::Killed,
+        // Engine knows whether somebody ordered it or the grant no longer stood.
+        EndReason::Killed(_) => SessionEnding::Revoked,
         EndReason::RecordingFailed => SessionEnding::RecordingFailed,
         EndReason::GatewayFault => SessionEnding::GatewayLost,
         EndReason::GatewayStopped => SessionEnding::GatewayStopped,
@@ -184,5 +191,16 @@ fn exit_of(refusal: &Refusal) -> u32 {
     match refusal {
         Refusal::Unavailable | Refusal::ClockDoubted | Refusal::NotReady | Refusal::NotFounded => 3,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_an_answer_took_is_not_added_to_the_grant() {
+        assert_eq!(left(10_000, Duration::from_secs(4)), Duration::from_secs(6));
+        assert_eq!(left(10_000, Duration::from_secs(40)), Duration::ZERO);
     }
 }

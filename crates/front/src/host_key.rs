@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{LineEnding, private::Ed25519Keypair};
@@ -21,7 +21,7 @@ pub(crate) fn load_or_make(own: &Path) -> Result<PrivateKey, FrontError> {
 }
 
 /// Beside it the public half, for known_hosts.
-fn make(path: &PathBuf) -> Result<(), String> {
+fn make(path: &Path) -> Result<(), String> {
     let mut seed = [0; 32];
     aws_lc_rs::rand::fill(&mut seed).map_err(|_| "no random bytes".to_owned())?;
     let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));

@@ -1,4 +1,5 @@
-//! Ends of sessions, kept on disk until engine has them in the ledger: a killed engine or front loses none.
+//! Ends of sessions on disk, until engine has them in the ledger. What is kept here outlives front and engine; what a killed front had not
+//! kept yet is lost, and engine then writes the session down as lost by the gateway.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -34,7 +35,9 @@ impl Spool {
     /// Everything kept; what cannot be read is set aside and said.
     pub(crate) fn all(&self) -> Vec<EndFact> {
         let Ok(listing) = fs::read_dir(&self.dir) else { return vec![] };
-        let paths = listing.filter_map(|entry| entry.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "end"));
+        let paths = listing
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .filter(|p| p.extension().is_some_and(|e| e == "end"));
         paths.filter_map(|path| self.read(&path)).collect()
     }
 
@@ -44,7 +47,9 @@ impl Spool {
     }
 
     fn read(&self, path: &Path) -> Option<EndFact> {
-        let read = fs::read(path).map_err(|e| e.to_string()).and_then(|bytes| serde_json::from_slice(&bytes).map_err(|e| e.to_string()));
+        let read = fs::read(path)
+            .map_err(|e| e.to_string())
+            .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|e| e.to_string()));
         match read {
             Ok(fact) => Some(fact),
             Err(error) => {
@@ -69,7 +74,14 @@ mod tests {
     fn fact(n: u8) -> EndFact {
         let anchor = Anchor { chunks: 3, chain: ledger::Hash::of(b"x") };
         let ended = "2026-11-23T10:00:00Z".parse().unwrap();
-        EndFact { session: SessionId::from_random([n; 16]), ending: SessionEnding::ClientLeft, ended, anchor, complete: true, bytes: 7 }
+        EndFact {
+            session: SessionId::from_random([n; 16]),
+            ending: SessionEnding::ClientLeft,
+            ended,
+            anchor,
+            complete: true,
+            bytes: 7,
+        }
     }
 
     #[test]

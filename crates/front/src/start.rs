@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use channel::front::{Anchor, EndFact, FrontAnswer, FrontAsk};
+use channel::front::{Anchor, FrontAsk};
 use domain::SessionId;
 use gateway_ssh::gate::Language;
 use gateway_ssh::server::{Ciphers, Gateway, Settings};
@@ -16,6 +16,7 @@ use recorder::Reserve;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::ends::Ends;
 use crate::errands;
 use crate::gate::{EngineGate, Phrases};
 use crate::line::Line;
@@ -53,81 +54,63 @@ pub enum FrontError {
 /// Recordings are anchored this often.
 const ANCHOR_EVERY: Duration = Duration::from_secs(30);
 const NOTE_EVERY: Duration = Duration::from_millis(250);
-/// Ends that engine does not have yet are told again after this.
-const TELL_AGAIN: Duration = Duration::from_millis(500);
+/// At a stop: for the ends to be kept, and then for engine to have them, which it otherwise hears from the next front.
+const KEPT_WITHIN: Duration = Duration::from_secs(10);
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// Errands told of at once.
 const LONGEST_QUEUE: usize = 256;
 
 /// Runs until `stop` says so; then every session is ended and its end kept. `ready` is told the address listened on.
-pub async fn run(config: Config, phrases: Arc<dyn Phrases>, mut stop: watch::Receiver<bool>, ready: impl FnOnce(SocketAddr)) -> Result<(), FrontError> {
-    let io = |what: &str| { let what = what.to_owned(); move |why| FrontError::Io { what, why } };
+pub async fn run(
+    config: Config,
+    phrases: Arc<dyn Phrases>,
+    mut stop: watch::Receiver<bool>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), FrontError> {
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |why| FrontError::Io { what, why }
+    };
     std::fs::create_dir_all(&config.live).map_err(io("making the recordings folder"))?;
     let spool = Spool::open(&config.own.join("spool")).map_err(io("opening the spool"))?;
     let reserve = Arc::new(Reserve::ensure(&config.live, config.reserve)?);
     let settings = Settings { ciphers: config.ciphers, ..Settings::new(crate::host_key::load_or_make(&config.own)?) };
     let sessions = Sessions::default();
     let (errands, errands_told) = mpsc::channel(LONGEST_QUEUE);
-    let (ends, ended) = mpsc::unbounded_channel();
-    let line = Line::new(config.engine_socket.clone(), sessions.clone(), errands);
-    let gate = EngineGate { line: line.clone(), spool: spool.clone(), ends, phrases, language: config.language, api_socket: config.api_socket.clone(), runtime: Handle::current() };
+    let ends = Ends::open(spool, reserve.clone()).map_err(io("starting the spool"))?;
+    let line = Line::new(config.engine_socket.clone(), sessions.clone(), ends.clone(), errands);
+    let gate = EngineGate {
+        line: line.clone(),
+        ends: ends.clone(),
+        phrases,
+        language: config.language,
+        api_socket: config.api_socket.clone(),
+        runtime: Handle::current(),
+    };
     let tapes = Recordings { line: line.clone(), live: config.live.clone(), reserve: reserve.clone() };
     let listener = TcpListener::bind(config.listen).map_err(io(&format!("listening on {}", config.listen)))?;
-    let gateway = Gateway::start(listener, settings, gate, tapes, sessions.clone()).map_err(io("starting the gateway"))?;
+    let gateway =
+        Gateway::start(listener, settings, gate, tapes, sessions.clone()).map_err(io("starting the gateway"))?;
     ready(gateway.local_addr());
     let noting = sessions.clone();
     let tasks = [
         tokio::spawn(line.clone().keep()),
         tokio::spawn(errands::run_all(line.clone(), errands_told)),
-        tokio::spawn(tell_ends(line.clone(), spool.clone(), sessions.clone(), ended)),
+        tokio::spawn(line.clone().announce()),
+        tokio::spawn(ends.clone().tell_all(line.clone())),
         tokio::spawn(anchor(line.clone(), sessions.clone())),
-        tokio::spawn(obey_late(line.clone(), sessions.clone())),
         tokio::spawn(refill(reserve)),
         tokio::spawn(note_earliest_end(config.ends.clone(), noting)),
     ];
     let _stopped = stop.wait_for(|stop| *stop).await.is_ok();
     let closing = tokio::task::spawn_blocking(move || gateway.stop());
     let _closed = closing.await;
-    tell_once(&line, &spool).await;
+    if tokio::time::timeout(KEPT_WITHIN, ends.kept()).await.is_err() {
+        tracing::error!("ends of sessions could not be kept on disk before the stop");
+    }
+    let _next_time = tokio::time::timeout(TOLD_WITHIN, ends.told()).await;
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
-}
-
-/// Tells every end until engine has it; after a new connection first all that is kept, then which sessions live.
-async fn tell_ends(line: Line, spool: Spool, sessions: Sessions, mut ended: mpsc::UnboundedReceiver<EndFact>) {
-    let mut announced = false;
-    loop {
-        tokio::select! {
-            fact = ended.recv() => match fact {
-                Some(fact) => tell(&line, &spool, fact).await,
-                None => return,
-            },
-            () = line.connected() => announced = false,
-            () = tokio::time::sleep(TELL_AGAIN) => {}
-        }
-        let all_told = tell_once(&line, &spool).await;
-        if all_told && !announced && line.is_fresh() {
-            announced = announce(&line, &sessions).await;
-        }
-    }
-}
-
-async fn tell_once(line: &Line, spool: &Spool) -> bool {
-    for fact in spool.all() {
-        tell(line, spool, fact).await;
-    }
-    spool.all().is_empty()
-}
-
-async fn tell(line: &Line, spool: &Spool, fact: EndFact) {
-    let session = fact.session;
-    if matches!(line.ask(FrontAsk::Ended(fact)).await, Ok(FrontAnswer::Noted)) {
-        spool.drop_one(&session);
-    }
-}
-
-async fn announce(line: &Line, sessions: &Sessions) -> bool {
-    let live = sessions.list().iter().filter_map(|view| view.session.parse().ok()).collect();
-    matches!(line.ask(FrontAsk::Live { sessions: live }).await, Ok(FrontAnswer::Noted))
 }
 
 async fn anchor(line: Line, sessions: Sessions) {
@@ -135,7 +118,9 @@ async fn anchor(line: Line, sessions: Sessions) {
     loop {
         tick.tick().await;
         let all = sessions.anchors().into_iter();
-        let recordings: BTreeMap<SessionId, Anchor> = all.filter_map(|(id, chunks, hash)| Some((id.parse().ok()?, Anchor { chunks, chain: Hash::from_bytes(hash) }))).collect();
+        let recordings: BTreeMap<SessionId, Anchor> = all
+            .filter_map(|(id, chunks, hash)| Some((id.parse().ok()?, Anchor { chunks, chain: Hash::from_bytes(hash) })))
+            .collect();
         if !recordings.is_empty() {
             let _anchored_next_time = line.ask(FrontAsk::Anchors { recordings }).await;
         }
@@ -148,7 +133,12 @@ async fn note_earliest_end(path: PathBuf, sessions: Sessions) {
     let mut noted = None;
     loop {
         tick.tick().await;
-        let earliest = sessions.list().iter().map(|view| view.ends_at.since_boot().as_millis()).min();
+        let earliest = sessions
+            .list()
+            .iter()
+            .filter_map(|view| view.ends_at)
+            .map(|ends_at| ends_at.since_boot().as_millis())
+            .min();
         if noted != Some(earliest) {
             let text = earliest.map(|ms| ms.to_string()).unwrap_or_default();
             let _next_time = std::fs::write(&path, text);
@@ -166,17 +156,6 @@ async fn refill(reserve: Arc<Reserve>) {
         let refilled = tokio::task::spawn_blocking(move || reserve.restore()).await;
         if let Ok(Err(error)) = refilled {
             tracing::warn!(%error, "the reserve of disk space is not there");
-        }
-    }
-}
-
-/// An order may come while its session is still being opened: it is obeyed once the session is there.
-async fn obey_late(line: Line, sessions: Sessions) {
-    let mut tick = tokio::time::interval(Duration::from_millis(250));
-    loop {
-        tick.tick().await;
-        for id in sessions.list().iter().filter_map(|view| view.session.parse::<SessionId>().ok()) {
-            line.obey_earlier_order(&id);
         }
     }
 }

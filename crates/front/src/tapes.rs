@@ -22,13 +22,15 @@ pub(crate) struct Recordings {
 
 impl Tapes for Recordings {
     fn draft(&self, session: &str) -> Result<Box<dyn Draft>, TapeError> {
-        let setup = self.line.setup().ok_or_else(|| TapeError("engine has not said to whom recordings are sealed".into()))?;
+        let setup =
+            self.line.setup().ok_or_else(|| TapeError("engine has not said to whom recordings are sealed".into()))?;
         let key = SealingKey::from_bytes(setup.reading_key.bytes()).map_err(fault)?;
         let mut recipients = Recipients::new(key);
         for (n, recipient) in setup.age_recipients.iter().enumerate() {
             recipients = recipients.with_age(&format!("auditor-{}", n + 1), recipient).map_err(fault)?;
         }
-        let draft = RecordingDraft::new(session.to_owned(), setup.origin.clone(), wall().micros(), &recipients).map_err(fault)?;
+        let draft = RecordingDraft::new(session.to_owned(), setup.origin.clone(), wall().micros(), &recipients)
+            .map_err(fault)?;
         Ok(Box::new(Prepared { draft, live: self.live.clone(), reserve: self.reserve.clone() }))
     }
 }
@@ -77,7 +79,11 @@ impl Tape for Written {
 
     fn close(&mut self) -> Result<Anchor, TapeError> {
         // A full disk must not keep a recording from being ended: that is what the reserve is for.
-        let closed = self.writer.close(self.at).or_else(|_| self.reserve.release().and_then(|()| self.writer.close(self.at))).map_err(fault)?;
+        let closed = self
+            .writer
+            .close(self.at)
+            .or_else(|_| self.reserve.release().and_then(|()| self.writer.close(self.at)))
+            .map_err(fault)?;
         Ok(told(closed.anchor))
     }
 }

@@ -222,11 +222,15 @@ impl Default for Reins {
 
 impl Reins {
     pub(crate) fn hold(&self, hold: Hold) {
-        self.change(|orders| drop(orders.holds.insert(hold)));
+        self.change(|orders| {
+            orders.holds.insert(hold);
+        });
     }
 
     fn thaw(&self) {
-        self.change(|orders| drop(orders.holds.remove(&Hold::Ordered)));
+        self.change(|orders| {
+            orders.holds.remove(&Hold::Ordered);
+        });
     }
 
     fn kill(&self, reason: &str) {

@@ -156,30 +156,34 @@ impl Dialled {
         certificate: &[u8],
     ) -> Result<Target, TargetError> {
         let certificate = Certificate::from_bytes(certificate).map_err(|_| TargetError::CertificateUnreadable)?;
+        let mut unless_in = CutOnDrop(Some(self.valve.clone()));
         let asked = self.handle.authenticate_openssh_cert(user, key, certificate);
         match timeout(CONNECT_WITHIN, asked).await {
             Ok(Ok(AuthResult::Success)) => {
+                unless_in.0 = None;
                 let Self { handle, links, valve, .. } = self;
                 Ok(Target { handle, links, valve })
             }
-            Ok(Ok(AuthResult::Failure { .. })) => {
-                self.valve.cut();
-                Err(TargetError::CertificateRefused)
-            }
-            Ok(Err(error)) => {
-                self.valve.cut();
-                Err(TargetError::Unreachable(error.to_string()))
-            }
-            Err(_) => {
-                self.valve.cut();
-                Err(TargetError::Unreachable("no answer to the login in time".into()))
-            }
+            Ok(Ok(AuthResult::Failure { .. })) => Err(TargetError::CertificateRefused),
+            Ok(Err(error)) => Err(TargetError::Unreachable(error.to_string())),
+            Err(_) => Err(TargetError::Unreachable("no answer to the login in time".into())),
         }
     }
 
     /// Hangs up without having logged in.
     pub(crate) fn hang_up(&self) {
         self.valve.cut();
+    }
+}
+
+/// A login that fails or is given up leaves no connection.
+struct CutOnDrop(Option<Arc<Valve>>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        if let Some(valve) = &self.0 {
+            valve.cut();
+        }
     }
 }
 

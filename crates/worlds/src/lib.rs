@@ -102,6 +102,12 @@ pub struct Someone {
     pub seed: [u8; 32],
 }
 
+impl Default for Someone {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Someone {
     pub fn new() -> Self {
         let seed = random::bytes();

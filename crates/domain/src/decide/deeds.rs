@@ -1,7 +1,5 @@
 //! What one person may do alone: take away, stop, look with a purpose, add an own key.
 
-use std::collections::BTreeSet;
-
 use super::motions::key_is_free;
 use super::{admin_face, administrator, signer};
 use crate::entry::{Actor, Entry};
@@ -26,26 +24,15 @@ fn leaves_administrators(state: &State, done: &DeedDone, actor: Actor, at: Times
         done.fields.deed,
         Deed::PersonFreeze { .. } | Deed::PersonLeave { .. } | Deed::GroupLeave { .. } | Deed::KeyRetire { .. }
     );
-    if !takes || administrators_with_a_key(state) < FEWEST_ADMINISTRATORS {
+    if !takes || state.people.able_administrators() < FEWEST_ADMINISTRATORS {
         return Ok(());
     }
     let mut after = state.clone();
     after.apply(&Entry { seq: state.journal.size, time: at, actor, cause: None, event: Event::Deed(done.clone()) });
-    if administrators_with_a_key(&after) < FEWEST_ADMINISTRATORS { Err(Refusal::LastAdministrators) } else { Ok(()) }
+    if after.people.able_administrators() < FEWEST_ADMINISTRATORS { Err(Refusal::LastAdministrators) } else { Ok(()) }
 }
 
 const FEWEST_ADMINISTRATORS: usize = 2;
-
-/// Natural persons who could propose or second something now.
-fn administrators_with_a_key(state: &State) -> usize {
-    let able = state
-        .people
-        .keys
-        .keys()
-        .filter_map(|key| state.people.active(key))
-        .filter(|signer| administrator(state, signer).is_ok());
-    able.map(|signer| state.people.natural(&signer.person)).collect::<BTreeSet<_>>().len()
-}
 
 fn may(state: &State, me: &Signer<'_>, deed: &Deed) -> Result<(), Refusal> {
     let me = *me;

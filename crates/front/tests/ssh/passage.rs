@@ -55,11 +55,42 @@ async fn revoking_closes_a_live_session() {
     command.arg("sleep 60");
     let running = tokio::task::spawn_blocking(move || testkit::process::output_within(&mut command, LIMIT).unwrap());
     let engine = s.world.engine.clone();
-    tokio::task::spawn_blocking(move || testkit::process::until("the session is open", || !engine.state().passage.sessions.is_empty())).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || {
+        testkit::process::until("the session is open", || !engine.state().passage.sessions.is_empty())
+    })
+    .await
+    .unwrap()
+    .unwrap();
     let (reason, text) = opening::<Reason>("the work is done elsewhere");
     s.world.deed(&s.owner, Deed::GrantRevoke { grant, reason }, vec![text]).await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(10), running).await.expect("closed soon").unwrap();
     assert!(!ended.status.success(), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_that_stops_ends_its_sessions_and_engine_hears_of_each() {
+    let s = Scene::set().await;
+    s.grant(Duration::from_secs(600)).await;
+    let mut command = s.ssh();
+    command.arg("sleep 60");
+    let running = tokio::task::spawn_blocking(move || testkit::process::output_within(&mut command, LIMIT).unwrap());
+    let engine = s.world.engine.clone();
+    tokio::task::spawn_blocking(move || {
+        testkit::process::until("the session is open", || !engine.state().passage.sessions.is_empty())
+    })
+    .await
+    .unwrap()
+    .unwrap();
+    s.stop.send(true).unwrap();
+    assert!(!running.await.unwrap().status.success());
+    let engine = s.world.engine.clone();
+    tokio::task::spawn_blocking(move || {
+        testkit::process::until("engine knows the end", || engine.state().passage.sessions.is_empty())
+    })
+    .await
+    .unwrap()
+    .unwrap();
+    assert_eq!(s.recordings("live"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

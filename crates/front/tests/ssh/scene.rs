@@ -29,7 +29,7 @@ pub(crate) struct Scene {
     pub(crate) owner: Someone,
     pub(crate) account: AccountId,
     identity: PathBuf,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
 }
 
 struct Plain;
@@ -50,18 +50,26 @@ impl Scene {
         let operator = world.add_person(&founder, &other, PersonaKind::Admin, &["operators"]).await;
         let owner = world.add_person(&founder, &other, PersonaKind::Admin, &["owners"]).await;
         let (sshd, user) = (Sshd::start(&Settings::default()).unwrap(), testkit::process::user().unwrap());
-        let at = Db1 { host_key: sshd.host_key().parse().unwrap(), address: &format!("127.0.0.1:{}", sshd.port()), login: &user };
+        let at = Db1 {
+            host_key: sshd.host_key().parse().unwrap(),
+            address: &format!("127.0.0.1:{}", sshd.port()),
+            login: &user,
+        };
         let (target, account) = world.add_db1(&founder, &other, at).await;
         let state = world.engine.state();
         sshd.trust(&state.founding.as_ref().unwrap().ca_key.to_openssh()).unwrap();
-        let (person, errand) = (state.estate.accounts.get(&account).unwrap().principal.clone(), domain::motion::Principal::of_errands(&target));
+        let (person, errand) = (
+            state.estate.accounts.get(&account).unwrap().principal.clone(),
+            domain::motion::Principal::of_errands(&target),
+        );
         sshd.admit(&user, &[person.as_str(), errand.as_str()]).unwrap();
         let (gate, stop) = start_front(&world).await;
         let client = SshClient::new(world.dir.path(), "").unwrap();
         let host_key = std::fs::read_to_string(world.dir.path().join("front/ssh_host_ed25519_key.pub")).unwrap();
         client.know(gate.port(), host_key.trim()).unwrap();
         let identity = write_key(&world, &operator, "operator");
-        let scene = Self { world, _sshd: sshd, client, user, gate: gate.port(), operator, owner, account, identity, _stop: stop };
+        let scene =
+            Self { world, _sshd: sshd, client, user, gate: gate.port(), operator, owner, account, identity, stop };
         scene.wait_for_probe(target).await;
         scene
     }
@@ -77,7 +85,8 @@ impl Scene {
     }
 
     pub(crate) async fn grant(&self, length: Duration) -> GrantId {
-        let (request, statement) = self.world.request_for(&self.operator, self.account, "rotate WAL archive, CHG-142", length).await.unwrap();
+        let (request, statement) =
+            self.world.request_for(&self.operator, self.account, "rotate WAL archive, CHG-142", length).await.unwrap();
         self.world.approve(&self.owner, request, statement).await.unwrap().grant.unwrap()
     }
 
@@ -87,7 +96,9 @@ impl Scene {
     }
 
     pub(crate) async fn run(&self, mut command: Command, limit: Duration) -> Output {
-        tokio::task::spawn_blocking(move || testkit::process::output_within(&mut command, limit).unwrap()).await.unwrap()
+        tokio::task::spawn_blocking(move || testkit::process::output_within(&mut command, limit).unwrap())
+            .await
+            .unwrap()
     }
 
     pub(crate) fn recordings(&self, sub: &str) -> usize {

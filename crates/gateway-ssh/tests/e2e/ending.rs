@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use gateway_ssh::clock::BootTime;
 use gateway_ssh::gate::EndReason;
+use gateway_ssh::sessions::SessionStage;
 use gateway_ssh::tape::{Anchor, Draft, Frame, Kind, MemoryTapes, Syncing, Tape, TapeError, Tapes};
 
 use crate::flow::signal;
@@ -43,7 +44,7 @@ fn the_end_of_the_grant_ends_the_session() {
     assert_eq!(output.status.code(), Some(255));
     assert!(text(&output.stderr).contains("the grant has ended"), "{}", text(&output.stderr));
     assert_eq!(reason(&world), EndReason::GrantEnded);
-    assert!(world.gate.ended.lock().unwrap()[0].anchor.is_some());
+    assert!(world.gate.ended.lock().unwrap()[0].complete);
     world.is_quiet();
     assert_eq!(text(&world.recorded(Kind::End)), "grant-ended");
 }
@@ -89,6 +90,57 @@ fn an_order_kills_a_session_and_says_why() {
     assert!(text(&output.stderr).contains("closed by order: incident 7"), "{}", text(&output.stderr));
     assert_eq!(reason(&world), EndReason::Killed("incident 7".into()));
     world.is_quiet();
+}
+
+/// A target that takes connections and never says a word.
+fn mute(world: &World) -> std::net::TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    world.answers().target = listener.local_addr().unwrap();
+    listener
+}
+
+fn logging_in(world: &World) -> Child {
+    let child = world.ssh("root@db1").arg("true").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until("engine has let it pass", || world.gateway.sessions().list().iter().any(|s| s.ends_at.is_some()));
+    child
+}
+
+#[test]
+fn an_order_reaches_a_session_that_is_still_logging_in() {
+    let world = World::new();
+    let _mute = mute(&world);
+    let ssh = logging_in(&world);
+    assert_eq!(world.gateway.sessions().list()[0].stage, SessionStage::Opening);
+    world.gateway.sessions().kill(&only(&world), "").unwrap();
+    let output = ssh.wait_with_output().unwrap();
+    assert!(text(&output.stderr).contains("closed by order [session-killed]"), "{}", text(&output.stderr));
+    assert_eq!(world.gate.reasons(), [EndReason::Killed(String::new())]);
+    world.is_quiet();
+}
+
+#[test]
+fn a_grant_that_ends_during_a_slow_login_opens_nothing() {
+    let world = World::new();
+    let _mute = mute(&world);
+    world.answers().ends_in = Duration::from_secs(2);
+    let output = logging_in(&world).wait_with_output().unwrap();
+    assert!(text(&output.stderr).contains("the grant has ended"), "{}", text(&output.stderr));
+    assert_eq!(world.gate.reasons(), [EndReason::GrantEnded]);
+    world.is_quiet();
+}
+
+#[test]
+fn what_waits_in_a_session_killed_while_it_was_asked_for_never_reaches_the_target() {
+    let world = World::new();
+    *world.gate.kills.lock().unwrap() = Some(world.gateway.sessions().clone());
+    let mark = world.dir.path().join("mark");
+    let output = world.exec(&format!("touch {}", mark.display()));
+    assert!(text(&output.stderr).contains("closed by order"), "{}", text(&output.stderr));
+    assert_eq!(reason(&world), EndReason::Killed(String::new()));
+    world.is_quiet();
+    assert!(!mark.exists());
+    *world.gate.kills.lock().unwrap() = None;
+    assert!(world.exec(&format!("touch {}", mark.display())).status.success() && mark.exists());
 }
 
 #[test]
@@ -263,6 +315,8 @@ fn a_recording_that_cannot_be_kept_ends_its_session() {
     assert_eq!(output.status.code(), Some(255));
     assert!(text(&output.stderr).contains("the recording could not be kept"), "{}", text(&output.stderr));
     assert_eq!(reason(&world), EndReason::RecordingFailed);
+    let end = world.gate.ended.lock().unwrap()[0].clone();
+    assert!(end.anchor.is_some() && !end.complete, "an anchor from before the failure makes no whole recording");
     world.is_quiet();
 }
 

@@ -145,6 +145,8 @@ pub struct Permissive {
     pub answers: Arc<Mutex<Answers>>,
     pub asks: Arc<Mutex<Vec<PassageAsk>>>,
     pub ended: Arc<Mutex<Vec<SessionEnd>>>,
+    /// Where it is given, each session is killed while it is asked for.
+    pub kills: Arc<Mutex<Option<Sessions>>>,
     ca: Arc<PrivateKey>,
     user: String,
 }
@@ -161,6 +163,9 @@ impl Gate for Permissive {
     async fn open(&self, ask: PassageAsk) -> Result<Passage, Refusal> {
         let answers = self.answers.lock().unwrap().clone();
         self.asks.lock().unwrap().push(ask.clone());
+        if let Some(sessions) = &*self.kills.lock().unwrap() {
+            sessions.kill(&ask.session, "").unwrap();
+        }
         if ask.login.account() == "panic" {
             panic!("a test asked for it");
         }
@@ -342,6 +347,7 @@ impl World {
             answers: Arc::new(Mutex::new(answers)),
             asks: Arc::default(),
             ended: Arc::default(),
+            kills: Arc::default(),
             ca: Arc::new(ca),
             user: user(),
         };

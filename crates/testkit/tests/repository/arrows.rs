@@ -14,7 +14,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("recorder", &["envelope", "ledger"]),
     ("store", &["ledger"]),
     ("channel", &["sshwire", "ledger", "domain", "tegata", "envelope"]),
-    ("gateway-ssh", &[]),
+    ("gateway-ssh", &["sshwire"]),
     ("keeper", &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "channel"]),
     ("engine", &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "store", "channel"]),
     ("front", &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "channel", "gateway-ssh"]),
