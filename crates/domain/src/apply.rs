@@ -19,7 +19,7 @@ use crate::state::{
     AFTERLIFE, Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session,
     State,
 };
-use crate::statement::{Deed, LONGEST_STATEMENT_LIFE, Signed};
+use crate::statement::{Deed, Signed};
 use crate::time::Timestamp;
 
 impl State {
@@ -47,12 +47,12 @@ impl State {
         match &entry.event {
             Event::Founded(founded) => self.found(founded, seq),
             Event::MotionFiled(filed) => self.file_motion(filed, seq, time),
-            Event::MotionCarried(carried) => self.carry_motion(carried, seq, time),
+            Event::MotionCarried(carried) => self.carry_motion(carried, seq),
             Event::RequestFiled(filed) => self.file_request(filed, seq, time),
-            Event::RequestRefused(decided) => self.refuse_request(decided, time),
-            Event::ApprovalGiven(decided) => self.add_approval(decided, seq, time),
+            Event::RequestRefused(decided) => self.refuse_request(decided),
+            Event::ApprovalGiven(decided) => self.add_approval(decided, seq),
             Event::GrantMade(made) => self.make_grant(made, seq),
-            Event::Deed(done) => self.do_deed(done, seq, time),
+            Event::Deed(done) => self.do_deed(done, seq),
             Event::SessionOpened(opened) => self.open_session(opened, seq, time),
             Event::SessionEnded(ended) => {
                 if let Some(gone) = self.passage.sessions.remove(&ended.session) {
@@ -101,7 +101,7 @@ impl State {
     }
 
     fn file_motion(&mut self, filed: &MotionFiled, seq: u64, time: Timestamp) {
-        self.use_nonce(&filed.signed, time);
+        self.use_nonce(&filed.signed);
         let Some(proposer) = self.people.personas.get(&filed.fields.proposer).map(|p| p.person) else { return };
         let id = filed.fields.motion;
         let motion = Motion {
@@ -116,8 +116,8 @@ impl State {
         self.remember(time.plus(MOTION_LIFE), Deadline::Motion(id));
     }
 
-    fn carry_motion(&mut self, carried: &MotionCarried, seq: u64, time: Timestamp) {
-        self.use_nonce(&carried.signed, time);
+    fn carry_motion(&mut self, carried: &MotionCarried, seq: u64) {
+        self.use_nonce(&carried.signed);
         if let Some(motion) = self.motions.remove(&carried.fields.motion) {
             let origin = Origin { filed: motion.filed, carried: seq, signers: Some([motion.key, carried.signed.key]) };
             self.enact(&motion.fields.act, origin);
@@ -213,11 +213,11 @@ impl State {
     fn file_request(&mut self, filed: &RequestFiled, seq: u64, time: Timestamp) {
         let key = match &filed.filing {
             Filing::Signed(signed) => {
-                self.use_nonce(signed, time);
+                self.use_nonce(signed);
                 signed.key
             }
-            Filing::FiledThroughSsh { key, nonce, .. } => {
-                self.forbid_nonce(*nonce, time);
+            Filing::FiledThroughSsh { key, nonce, expires, .. } => {
+                self.use_nonce_until(*nonce, *expires);
                 *key
             }
         };
@@ -249,13 +249,13 @@ impl State {
         self.passage.requests.insert(id, request);
     }
 
-    fn refuse_request(&mut self, decided: &Decided, time: Timestamp) {
-        self.use_nonce(&decided.signed, time);
+    fn refuse_request(&mut self, decided: &Decided) {
+        self.use_nonce(&decided.signed);
         self.take_request(&decided.fields.request);
     }
 
-    fn add_approval(&mut self, decided: &Decided, seq: u64, time: Timestamp) {
-        self.use_nonce(&decided.signed, time);
+    fn add_approval(&mut self, decided: &Decided, seq: u64) {
+        self.use_nonce(&decided.signed);
         if let Some(mut request) = self.approved(decided, seq) {
             request.relied.extend(self.relied_on(&request));
             self.passage.requests.insert(decided.fields.request, request);
@@ -288,8 +288,8 @@ impl State {
         Some(gone)
     }
 
-    fn do_deed(&mut self, done: &DeedDone, seq: u64, time: Timestamp) {
-        self.use_nonce(&done.signed, time);
+    fn do_deed(&mut self, done: &DeedDone, seq: u64) {
+        self.use_nonce(&done.signed);
         match &done.fields.deed {
             Deed::RequestWithdraw { request } => {
                 self.take_request(request);
@@ -384,7 +384,7 @@ impl State {
     }
 
     fn start_recovery(&mut self, started: &RecoveryStarted, seq: u64, time: Timestamp) {
-        self.forbid_nonce(started.nonce, time);
+        self.use_nonce_until(started.nonce, started.expires);
         let delay = self.founding.as_ref().map_or(u32::MAX, |f| f.recovery.delay_s);
         let after = time.plus(std::time::Duration::from_secs(delay.into()));
         self.recoveries.insert(started.fields.recovery, Recovery { started: started.clone(), seq, after });
@@ -399,15 +399,14 @@ impl State {
         self.add_key(&found.started.fields.key, persona, Origin { filed: found.seq, carried: seq, signers: None });
     }
 
-    fn use_nonce(&mut self, signed: &Signed, time: Timestamp) {
-        self.forbid_nonce(signed.nonce, time);
+    fn use_nonce(&mut self, signed: &Signed) {
+        self.use_nonce_until(signed.nonce, signed.expires);
     }
 
-    /// For as long as any statement accepted at `time` can be filed again: also one whose own expiry was not asked, because the clock was in
-    /// doubt.
-    fn forbid_nonce(&mut self, nonce: crate::bytes::Nonce, time: Timestamp) {
+    /// INVARIANT: a statement is never accepted after it expires, whatever else is asked of it; so its nonce may be forgotten then.
+    fn use_nonce_until(&mut self, nonce: crate::bytes::Nonce, expires: Timestamp) {
         self.journal.nonces.insert(nonce);
-        self.remember(time.plus(LONGEST_STATEMENT_LIFE), Deadline::Nonce(nonce));
+        self.remember(expires, Deadline::Nonce(nonce));
     }
 
     /// A clock in doubt ends nothing.

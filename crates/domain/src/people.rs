@@ -158,7 +158,8 @@ impl People {
     pub fn keys_of<'a>(&'a self, persona: &'a PersonaId) -> impl Iterator<Item = (&'a Fingerprint, &'a Key)> {
         let owner = self.personas.get(persona).map(|found| found.person);
         let held = owner.and_then(|person| self.holdings.get(&person)).into_iter().flatten();
-        held.filter_map(|fingerprint| self.keys.get_key_value(fingerprint)).filter(move |(_, key)| key.persona == *persona)
+        held.filter_map(|fingerprint| self.keys.get_key_value(fingerprint))
+            .filter(move |(_, key)| key.persona == *persona)
     }
 
     /// Natural persons who could propose or second something now.

@@ -92,10 +92,32 @@ rules! {
     };
     nothing_opens_with_fewer_than_three_persons_able_to_act: NotReady = |world, shop| {
         let grant = world.grant(shop);
+        world.join("administrators", &shop.operator);
         for gone in [shop.colleague, shop.lead, shop.officer, founders(world)[1]] {
             world.deed(&founders(world)[0], Deed::PersonLeave { person: gone.person }).expect("an administrator may");
         }
         world.open(&shop.operator, grant)
+    };
+    one_person_alone_leaves_two_administrators: LastAdministrators = |world, _shop| {
+        world.deed(&founders(world)[0], Deed::PersonLeave { person: founders(world)[1].person })
+    };
+    not_even_by_taking_away_their_last_key: LastAdministrators = |world, _shop| {
+        let key = world.pen.public(founders(world)[1].key).fingerprint();
+        world.deed(&founders(world)[0], Deed::KeyRetire { key })
+    };
+    a_statement_of_before_is_no_statement_while_the_clock_is_in_doubt: StatementExpired = |world, shop| {
+        let reason = world.dice.commit();
+        let event = world.deed_event(&founders(world)[0], Deed::PersonFreeze { person: shop.operator.person, reason });
+        world.offer(event.clone()).expect("an administrator may");
+        world.tick(hours(1));
+        world.carried(Act::PersonThaw { person: shop.operator.person });
+        doubted(world);
+        world.offer(event)
+    };
+    nothing_is_given_while_the_clock_is_in_doubt: ClockDoubted = |world, shop| {
+        doubted(world);
+        let (deed, _) = world.key_add(&shop.operator, shop.operator.human);
+        world.deed(&shop.operator, deed)
     };
     while_the_clock_is_in_doubt_only_the_time_is_written: ClockDoubted = |world, shop| {
         doubted(world);
@@ -108,7 +130,8 @@ rules! {
     the_confirmed_time_is_near_the_clock: ClockFarFromConfirmed = |world, _shop| {
         doubted(world);
         let time = world.at().plus(seconds(301));
-        world.propose(&founders(world)[0], Act::ClockConfirm { time })
+        let motion = world.propose(&founders(world)[0], Act::ClockConfirm { time }).expect("whether it is right is seen later");
+        world.second(&founders(world)[1], motion)
     };
     time_in_the_ledger_never_goes_back: TimeWentBack = |world, _shop| {
         let at = world.at().minus(seconds(1));
@@ -1044,22 +1067,31 @@ mod allowed {
     }
 
     #[test]
+    fn a_stolen_privilege_is_stopped_whatever_the_clock_says() {
+        let (mut world, shop) = World::shop(FakePen, 7);
+        let grant = world.grant(&shop);
+        let before = world.at();
+        doubted(&mut world);
+        world.tick(hours(24 * 30));
+        let reason = world.dice.commit();
+        world.deed(&shop.lead, Deed::GrantRevoke { grant, reason }).expect("taking away needs no time");
+        assert_eq!(world.state.journal.time, Some(before), "the ledger's time stands still");
+        assert_eq!(still_stands(&world.state, &grant, before), Err(Refusal::GrantRevoked { grant }));
+    }
+
+    #[test]
     fn two_persons_word_on_the_time_is_good_once() {
         let (mut world, _) = World::shop(FakePen, 7);
         doubted(&mut world);
         let [one, other] = founders(&world);
-        let expired = world.at().minus(seconds(60));
-        let fields = domain::statement::MotionFields {
-            motion: MotionId::from_random([9; 16]),
-            proposer: one.persona,
-            act: Act::ClockConfirm { time: world.at() },
-        };
-        let (signed, statement) = world.sign_until(one.key, &fields, expired);
-        let filed = Event::MotionFiled(domain::event::MotionFiled { fields, signed, statement });
-        world.offer(filed.clone()).expect("the clock's own word on expiry says nothing now");
-        world.second(&other, MotionId::from_random([9; 16])).expect("two persons");
+        // Long after the ledger's last entry: the word is worth something although it lives longer than any other.
+        world.tick(hours(24 * 8));
+        let (fields, filed) = world.motion(&one, Act::ClockConfirm { time: world.now });
+        world.offer(Event::MotionFiled(filed.clone())).expect("one person");
+        world.second(&other, fields.motion).expect("two persons");
+        assert_eq!(world.state.journal.time, Some(world.now));
         world.tick(seconds(200));
         doubted(&mut world);
-        assert_eq!(world.offer(filed).map(drop), Err(Refusal::NonceUsed));
+        assert_eq!(world.offer(Event::MotionFiled(filed)).map(drop), Err(Refusal::NonceUsed));
     }
 }

@@ -160,7 +160,7 @@ impl Tour<'_> {
         self.ssh(&self.stage.researcher_admin, "id -un", Expect::Fails)?;
         self.directly()?;
         let log = self.stage.held.target.log();
-        let accepted = log.lines().filter(|line| line.contains("Accepted publickey")).next_back().unwrap_or_default();
+        let accepted = log.lines().rfind(|line| line.contains("Accepted publickey")).unwrap_or_default();
         println!(
             "   {}:\n   │ {accepted}",
             self.talk.say("what the target itself noted of the passage", "対象自身の記録")

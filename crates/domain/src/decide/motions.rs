@@ -2,7 +2,7 @@
 
 use sshwire::PublicKey;
 
-use super::{administrator, check_life, check_nonce, known_signer, signer};
+use super::{administrator, signer};
 use crate::entry::Actor;
 use crate::event::{MotionCarried, MotionFiled};
 use crate::id::{PersonId, PersonaId, TargetId};
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 pub(super) fn check_filed(state: &State, filed: &MotionFiled, actor: Actor, at: Timestamp) -> Result<(), Refusal> {
     let fields = &filed.fields;
-    let proposer = act_signer(state, &fields.act, &filed.signed, &fields.proposer, actor, at)?;
+    let proposer = administrators_hand(state, &filed.signed, &fields.proposer, actor, at)?;
     if state.motions.contains_key(&fields.motion) {
         return Err(Refusal::MotionExists { motion: fields.motion });
     }
@@ -37,7 +37,7 @@ pub(super) fn check_carried(
     let fields = &carried.fields;
     let motion = state.motions.get(&fields.motion).ok_or(Refusal::MotionUnknown { motion: fields.motion })?;
     let act = &motion.fields.act;
-    let seconder = act_signer(state, act, &carried.signed, &fields.seconder, actor, at)?;
+    let seconder = administrators_hand(state, &carried.signed, &fields.seconder, actor, at)?;
     let confirms_time = matches!(act, Act::ClockConfirm { .. });
     if !confirms_time && at >= motion.filed_at.plus(MOTION_LIFE) {
         return Err(Refusal::MotionOver { motion: fields.motion });
@@ -53,29 +53,14 @@ pub(super) fn check_carried(
     act_may_be(state, act, at)
 }
 
-/// The word of two persons on the time is taken while the clock itself is in doubt, so its own expiry says nothing.
-fn act_signer<'a>(
+fn administrators_hand<'a>(
     state: &'a State,
-    act: &Act,
     signed: &Signed,
     persona: &PersonaId,
     actor: Actor,
     at: Timestamp,
 ) -> Result<Signer<'a>, Refusal> {
-    let found = match act {
-        Act::ClockConfirm { .. } => {
-            check_nonce(state, signed.nonce)?;
-            let found = known_signer(state, signed, persona)?;
-            if actor != (Actor::Person { person: found.person, persona: found.persona }) {
-                return Err(Refusal::NotYourPersona { persona: *persona });
-            }
-            found
-        }
-        _ => {
-            check_life(state, signed, at)?;
-            signer(state, signed, persona, actor, at)?
-        }
-    };
+    let found = signer(state, signed, persona, actor, at)?;
     administrator(state, &found)?;
     Ok(found)
 }

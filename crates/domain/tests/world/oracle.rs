@@ -140,6 +140,13 @@ impl Oracle {
         Ok((*persona, *person, *kind))
     }
 
+    fn able_administrators(&self) -> usize {
+        let signers = self.keys.keys().filter_map(|key| self.speaker(key).ok());
+        let able =
+            signers.filter(|(_, person, kind)| *kind == PersonaKind::Admin && self.is_member("administrators", person));
+        self.naturals(&able.map(|(_, person, _)| person).collect::<Vec<_>>())
+    }
+
     fn human(&self, key: &Fingerprint) -> Option<u32> {
         self.holders.get(key).copied()
     }
@@ -235,7 +242,10 @@ impl Oracle {
         must(entry.seq == self.size, "numbers follow each other")?;
         must(self.time.is_none_or(|last| entry.time >= last), "time never goes back")?;
         self.check(entry).map_err(|why| format!("{why}: {entry:?}"))?;
+        let before = self.able_administrators();
         self.note(entry);
+        let alone = matches!(entry.event, Event::Deed(_));
+        must(!alone || before < 2 || self.able_administrators() >= 2, "one person left fewer than two administrators")?;
         self.size += 1;
         self.time = Some(entry.time);
         *self.seen.entry(entry.event.kind()).or_default() += 1;
@@ -250,9 +260,10 @@ impl Oracle {
                 Event::MotionCarried(c) => {
                     self.motions.get(&c.fields.motion).is_some_and(|m| matches!(m.fields.act, Act::ClockConfirm { .. }))
                 }
-                Event::Deed(done) => {
-                    !matches!(done.fields.deed, Deed::KeyAdd { .. } | Deed::SessionThaw { .. } | Deed::ReplayPermit { .. })
-                }
+                Event::Deed(done) => !matches!(
+                    done.fields.deed,
+                    Deed::KeyAdd { .. } | Deed::SessionThaw { .. } | Deed::ReplayPermit { .. }
+                ),
                 _ => false,
             };
             must(confirms, "something was given while the clock was in doubt")?;
@@ -276,7 +287,8 @@ impl Oracle {
                 let timeless = matches!(moved.fields.act, Act::ClockConfirm { .. });
                 self.signed(entry, &carried.signed, &carried.fields.seconder, json(&carried.fields), timeless)?;
                 must(carried.fields.statement == moved.statement, "a seconder signed something else")?;
-                must(at.micros() < moved.at.micros() + 7 * 24 * 60 * MINUTE, "an old motion took effect")?;
+                let young = at.micros() < moved.at.micros() + 7 * 24 * 60 * MINUTE;
+                must(young || timeless, "an old motion took effect")?;
                 self.two_person_signer(&moved.key, &moved.fields.act)?;
                 self.two_person_signer(&carried.signed.key, &moved.fields.act)?;
                 let (_, proposer, _) = self.speaker(&moved.key)?;
@@ -355,10 +367,9 @@ impl Oracle {
             }
             Event::RecoveryCompleted(completed) => {
                 let (fields, started) = known(self.recoveries.get(&completed.recovery), "the recovery")?.clone();
-                must(
-                    at.micros() >= started.micros() + self.recovery_delay as i64 * 1_000_000,
-                    "a recovery did not wait",
-                )?;
+                let ready = started.micros() + self.recovery_delay as i64 * 1_000_000;
+                must(at.micros() >= ready, "a recovery did not wait")?;
+                must(at.micros() < ready + 7 * 24 * 60 * MINUTE, "a recovery waited for ever")?;
                 let (person, _) = known(self.personas.get(&fields.persona), "the persona")?;
                 must(self.active(person), "a recovery for someone frozen or gone came into force")?;
                 self.key_is_new(&fields.key)?;

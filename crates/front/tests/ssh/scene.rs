@@ -29,7 +29,7 @@ pub(crate) struct Scene {
     pub(crate) owner: Someone,
     pub(crate) account: AccountId,
     identity: PathBuf,
-    stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 struct Plain;

@@ -14,7 +14,8 @@ use crate::places::Places;
 
 pub(super) fn run(places: &Places, config: &Config) -> Result<(), RunError> {
     lockdown::give_up_privileges();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| RunError::new("runtime", e))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| RunError::new("runtime", e))?;
     runtime.block_on(serve(places, config))
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use envelope::Secret;
-use keeper::{KeyFile, Keeper, Memory, WallClock};
+use keeper::{Keeper, KeyFile, Memory, WallClock};
 
 use super::{Config, RunError, lockdown};
 use crate::places::Places;

@@ -25,7 +25,10 @@ pub(crate) struct ProcessArgs {
 }
 
 pub(crate) fn serve(args: &ProcessArgs, environment: &Environment) -> ExitCode {
-    finish("serve", prepare(args, environment).and_then(|(places, config)| serve::run(args.root.as_deref(), &places, &config)))
+    finish(
+        "serve",
+        prepare(args, environment).and_then(|(places, config)| serve::run(args.root.as_deref(), &places, &config)),
+    )
 }
 
 pub(crate) fn front(args: &ProcessArgs, environment: &Environment) -> ExitCode {
@@ -65,7 +68,8 @@ fn prepare(args: &ProcessArgs, environment: &Environment) -> Result<(Places, Con
 /// One line for each event, to where the service manager keeps it.
 fn log_to_stderr(config: &Config) {
     let level = config.log.parse().unwrap_or(tracing::Level::INFO);
-    let _set_before = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let _set_before =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).try_init();
 }
 
 #[expect(clippy::print_stderr, reason = "before the log is there, the operator still reads why")]

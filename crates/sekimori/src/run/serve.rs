@@ -25,14 +25,16 @@ const LONGEST_STOP: Duration = Duration::from_secs(15);
 pub(super) fn run(root: Option<&Path>, places: &Places, config: &Config) -> Result<(), RunError> {
     make_folders(places)?;
     tracing::info!(listen = %config.listen, "starting");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| RunError::new("runtime", e))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| RunError::new("runtime", e))?;
     runtime.block_on(watch_all(root, places))
 }
 
 /// Sockets are reached through `run`; everything else is its owner's alone.
 fn make_folders(places: &Places) -> Result<(), RunError> {
     let recordings = places.recordings();
-    let private = [places.ledger(), places.keeper(), places.front(), recordings.join("live"), recordings.join("closed")];
+    let private =
+        [places.ledger(), places.keeper(), places.front(), recordings.join("live"), recordings.join("closed")];
     let make = |path: &Path, mode: u32| {
         let made = fs::DirBuilder::new().recursive(true).mode(mode).create(path);
         made.map_err(|e| RunError::new("making folders", format!("`{}`: {e}", path.display())))
@@ -53,14 +55,18 @@ pub(super) fn clear_socket(path: &Path) -> Result<(), RunError> {
 async fn watch_all(root: Option<&Path>, places: &Places) -> Result<(), RunError> {
     let program = std::env::current_exe().map_err(|e| RunError::new("finding this program", e))?;
     let (stop, stopped) = watch::channel(None::<usize>);
-    let children: Vec<_> = ORDER.iter().enumerate().map(|(rank, process)| {
-        let mut command = Command::new(&program);
-        command.arg(process).stdin(Stdio::null()).kill_on_drop(true);
-        if let Some(root) = root {
-            command.arg("--root").arg(root);
-        }
-        tokio::spawn(keep_running(process, command, places.run.clone(), rank, stopped.clone()))
-    }).collect();
+    let children: Vec<_> = ORDER
+        .iter()
+        .enumerate()
+        .map(|(rank, process)| {
+            let mut command = Command::new(&program);
+            command.arg(process).stdin(Stdio::null()).kill_on_drop(true);
+            if let Some(root) = root {
+                command.arg("--root").arg(root);
+            }
+            tokio::spawn(keep_running(process, command, places.run.clone(), rank, stopped.clone()))
+        })
+        .collect();
     tokio::spawn(end_stopped_front(places.clone()));
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| RunError::new("signals", e))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| RunError::new("signals", e))?;
@@ -108,7 +114,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const ORDER: [&str; 3] = ["keeper", "engine", "front"];
 
 /// `serve` never ends one process for another's sake.
-async fn keep_running(process: &'static str, mut command: Command, run: std::path::PathBuf, rank: usize, mut stopped: watch::Receiver<Option<usize>>) {
+async fn keep_running(
+    process: &'static str,
+    mut command: Command,
+    run: std::path::PathBuf,
+    rank: usize,
+    mut stopped: watch::Receiver<Option<usize>>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut child = match command.spawn() {
