@@ -57,6 +57,9 @@ stage=$1 id=$2 limit=$3; shift 3
 mount --make-rprivate /
 mount --bind "$stage/passwd" /etc/passwd
 mount --bind "$stage/group" /etc/group
+# A sshd without rights cannot hand a terminal to the group `tty`; it has to belong to it from the start, as on a usual Debian.
+mount -t devpts -o newinstance,gid=5,mode=0620,ptmxmode=0666 devpts /dev/pts
+mount --bind /dev/pts/ptmx /dev/ptmx
 exec timeout --kill-after=10 "$limit" setpriv --reuid="$id" --regid="$id" --clear-groups --inh-caps=-all --bounding-set=-all \
     env -i PATH="$PATH" HOME="$stage/home" TMPDIR="$stage/tmp" SEKIMORI_BINARY="$SEKIMORI_BINARY" RUST_BACKTRACE=1 "$@"
 "#;

@@ -159,8 +159,10 @@ impl Transport {
     }
 
     fn greet(&mut self) -> Result<Challenge, ChannelError> {
-        frame::write(&mut self.to, &Greeting::of(Role::Cli))?;
+        // A server of another version may have closed already; what it said first tells more than that.
+        let wrote = frame::write(&mut self.to, &Greeting::of(Role::Cli));
         frame::read::<Greeting>(&mut self.from)?.expect(Role::Engine)?;
+        wrote?;
         frame::read(&mut self.from)
     }
 

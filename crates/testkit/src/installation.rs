@@ -18,6 +18,8 @@ pub struct Installation {
     binary: PathBuf,
     root: PathBuf,
     server: Option<Tame>,
+    /// What is typed to end a program in a terminal does not end the server.
+    stays: bool,
 }
 
 /// Somebody with a key of their own.
@@ -69,7 +71,15 @@ impl Installation {
 
     /// One that is there already.
     pub fn of(binary: &Path, root: &Path) -> Self {
-        Self { binary: binary.to_owned(), root: root.to_owned(), server: None }
+        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false }
+    }
+
+    /// Its server is to go on when the program that started it is interrupted.
+    #[must_use]
+    pub fn staying(self) -> Self {
+        let mut own = self;
+        own.stays = true;
+        own
     }
 
     pub fn root(&self) -> &Path {
@@ -297,8 +307,11 @@ impl Installation {
         let log =
             fs::File::options().append(true).create(true).open(self.log_file()).map_err(Trouble::at("serve.log"))?;
         let again = log.try_clone().map_err(Trouble::at("serve.log"))?;
-        // In a group of its own: what is typed to end a tour in a terminal does not end the server.
-        let mut server = Tame::start(self.command(&["serve"]).stdout(log).stderr(again).process_group(0))?;
+        let mut command = self.command(&["serve"]);
+        if self.stays {
+            command.process_group(0);
+        }
+        let mut server = Tame::start(command.stdout(log).stderr(again))?;
         let ready = found("the installation to serve", || {
             // An engine without its keeper answers that it cannot decide yet.
             let sockets = ["api.sock", "keeper.sock"].iter().all(|name| self.root.join("run").join(name).exists());

@@ -26,6 +26,7 @@ pub struct Namespaced {
     host_key: KeyPair,
     room: Arc<Room>,
     closing: Arc<AtomicBool>,
+    receiver: Option<std::thread::JoinHandle<()>>,
 }
 
 /// The namespaces, held open by their first process.
@@ -53,11 +54,11 @@ impl Namespaced {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Trouble::at("a port for the target"))?;
         let port = listener.local_addr().map_err(Trouble::at("a port for the target"))?.port();
         let closing = Arc::new(AtomicBool::new(false));
-        std::thread::spawn({
+        let receiver = std::thread::spawn({
             let (room, closing) = (room.clone(), closing.clone());
             move || receive(&listener, &room, &closing)
         });
-        Ok(Self { port, host_key, room, closing })
+        Ok(Self { port, host_key, room, closing, receiver: Some(receiver) })
     }
 
     /// The first process inside, by which another program finds its way in; see [`Attached`].
@@ -110,8 +111,9 @@ impl Target for Namespaced {
 impl Drop for Namespaced {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        // Wakes the thread that waits for connections; with it goes the room.
+        // Wakes the thread that waits for connections, and waits for it: a program that ended before it would leave the room behind.
         let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        let _ended = self.receiver.take().map(std::thread::JoinHandle::join);
     }
 }
 

@@ -102,6 +102,7 @@ impl Ways {
         let mut command = self.command(way, &["-tt"]);
         let mut child =
             spawn(command.arg("stty raw -echo; printf ready; exec cat").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let guard = Watchdog::over(&child);
         let (mut to, mut from) = (child.0.stdin.take().ok_or_else(closed)?, child.0.stdout.take().ok_or_else(closed)?);
         read_until(&mut from, b"ready")?;
         let mut all = Vec::with_capacity(times);
@@ -113,6 +114,7 @@ impl Ways {
                 all.push(begun.elapsed().as_secs_f64() * 1e6);
             }
         }
+        drop(guard);
         Ok(all)
     }
 

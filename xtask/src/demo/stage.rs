@@ -44,7 +44,8 @@ pub(super) fn build(places: &Places, binary: &Path, talk: &Talk) -> Result<Stage
             "対象 db1: あなた自身の権限で高いポートに立てた本物の sshd(root なら名前空間に作ります)",
         ),
     }
-    let mut gate = Installation::new(binary, places.root(), &format!("language = \"{}\"\n", talk.lang.code()))?;
+    let mut gate =
+        Installation::new(binary, places.root(), &format!("language = \"{}\"\n", talk.lang.code()))?.staying();
     let (one, two) = gate.found("gate.example/demo", "service-owner", "commander")?;
     talk.remark(
         "founded: service-owner and commander made the keys and signed, each with the other's fingerprint in hand",

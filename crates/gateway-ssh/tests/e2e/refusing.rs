@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use gateway_ssh::authorise::ChannelKind;
 use gateway_ssh::gate::EndReason;
+use gateway_ssh::sessions::SessionStage;
 use gateway_ssh::tape::Kind;
 
 use crate::world::{NOTICE, World, keygen, refusal, text, until};
@@ -88,7 +89,7 @@ fn a_refused_forward_does_not_end_the_session() {
         let mut all = Vec::new();
         through.read_to_end(&mut all).is_ok() && all.is_empty()
     };
-    until("the session is up", || !world.gateway.sessions().list().is_empty());
+    until("the session is up", || world.gateway.sessions().list().iter().any(|s| s.stage == SessionStage::Open));
     until("the forward is tried", refused_through);
     let output = ssh.wait_with_output().unwrap();
     assert_eq!(text(&output.stdout), "still here\n");
