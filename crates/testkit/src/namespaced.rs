@@ -48,7 +48,7 @@ impl Namespaced {
         let dir = Scratch::new("target")?;
         let host_key = KeyPair::make(&dir.join("host_key"))?;
         sshd::write_files(dir.path(), settings)?;
-        fs::write(dir.join("sshd_config"), sshd::config(Path::new(INSIDE), settings, None))
+        fs::write(dir.join("sshd_config"), sshd::config(Path::new(INSIDE), settings, sshd::Way::EachConnection))
             .map_err(Trouble::at("sshd_config"))?;
         let room = Arc::new(Room::open(name, dir)?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Trouble::at("a port for the target"))?;
@@ -276,7 +276,7 @@ mkdir "$dir/over/upper" "$dir/over/work" "$dir/over/root"
 root=$dir/over/root
 mount -t overlay over -o "lowerdir=/,upperdir=$dir/over/upper,workdir=$dir/over/work" "$root"
 test -x "$root/usr/sbin/sshd" || { echo "openssh-server is not installed" >&2; exit 1; }
-mkdir -p "$root/proc" "$root/dev" "$root/tmp" "$root/run" "$root$inside"
+mkdir -p "$root/proc" "$root/dev" "$root/tmp" "$root/run" "$root/root" "$root/home" "$root$inside"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=0755 dev "$root/dev"
 for node in null zero full random urandom tty; do : > "$root/dev/$node"; mount --bind "/dev/$node" "$root/dev/$node"; done
@@ -285,6 +285,9 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$root/dev/p
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+# Homes of its own: what the tester's shell reads at its start is not this machine's business.
+mount -t tmpfs -o mode=0700 root "$root/root"
+mount -t tmpfs -o mode=0755 home "$root/home"
 mount -t tmpfs -o mode=0755 run "$root/run"
 mkdir -m 0755 "$root/run/sshd"
 cp -r "$dir/host_key" "$dir/sshd_config" "$dir/authorities" "$dir/principals" "$dir/authorized_keys" "$root$inside/"

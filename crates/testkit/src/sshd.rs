@@ -47,7 +47,7 @@ impl Sshd {
         write_files(dir.path(), settings)?;
         for _ in 0..TRIES {
             let port = free_port()?;
-            fs::write(dir.join("sshd_config"), config(dir.path(), settings, Some(port)))
+            fs::write(dir.join("sshd_config"), config(dir.path(), settings, Way::Listening(port)))
                 .map_err(Trouble::at("sshd_config"))?;
             if let Some(child) = listening(dir.path())? {
                 return Ok(Self { child, port, host_key, dir });
@@ -98,14 +98,27 @@ pub(crate) fn lines(all: &[&str]) -> String {
 
 /// What stands beside `sshd_config`: whom it trusts and lets in, nobody at first.
 pub(crate) fn write_files(dir: &Path, settings: &Settings) -> Result<(), Trouble> {
-    fs::create_dir_all(dir.join("principals")).map_err(Trouble::at("principals"))?;
+    for folder in ["principals", "home"] {
+        fs::create_dir_all(dir.join(folder)).map_err(Trouble::at(folder))?;
+    }
     fs::write(dir.join("authorities"), "").map_err(Trouble::at("authorities"))?;
     fs::write(dir.join("authorized_keys"), &settings.authorized_keys).map_err(Trouble::at("authorized_keys"))
 }
 
-/// `None` for the port: it is started for each connection.
-pub(crate) fn config(dir: &Path, settings: &Settings, port: Option<u16>) -> String {
-    let listen = port.map(|port| format!("Port {port}\nListenAddress 127.0.0.1\n")).unwrap_or_default();
+/// How a server is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// On this port, as whoever runs the test; a shell finds an empty home there instead of the tester's own.
+    Listening(u16),
+    /// Started for each connection, inside namespaces.
+    EachConnection,
+}
+
+pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
+    let listen = match way {
+        Way::Listening(port) => format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv HOME={}/home\n", dir.display()),
+        Way::EachConnection => String::new(),
+    };
     // `more` first: sshd takes the first value it reads of each setting.
     format!(
         "{more}\n{listen}HostKey {dir}/host_key\nPidFile none\nTrustedUserCAKeys {dir}/authorities\n\

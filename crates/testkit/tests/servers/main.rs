@@ -56,6 +56,10 @@ fn opens_by_certificate_alone(target: &impl Target, user: &str) {
 fn an_sshd_of_ones_own_opens_by_certificate_alone() {
     let target = Sshd::start(&Settings::default()).unwrap();
     opens_by_certificate_alone(&target, &user().unwrap());
+    let world = World::new();
+    target.trust(&world.authority.public).unwrap();
+    let home = world.ssh(&target, &user().unwrap(), "echo $HOME; ls -A $HOME").1;
+    assert_eq!(home, target.dir().join("home").display().to_string(), "a shell there finds the tester's own home");
     let (pid, dir) = (target.pid(), target.dir().to_owned());
     drop(target);
     assert!(!dir.exists());
@@ -79,6 +83,11 @@ fn a_namespaced_target_is_another_machine_as_root() {
     assert_eq!(world.ssh(&target, "root", "hostname"), (0, "db1".to_owned()));
     assert_eq!(world.ssh(&target, "root", "touch /etc/sekimori-was-here && ls /etc/sekimori-was-here").0, 0);
     assert!(!std::path::Path::new("/etc/sekimori-was-here").exists(), "the tester's own machine is touched");
+    assert_eq!(
+        world.ssh(&target, "root", "echo $HOME; ls -A $HOME"),
+        (0, "/root".to_owned()),
+        "the tester's own home is seen"
+    );
     let (_, processes) = world.ssh(&target, "root", "ls /proc | grep -c '^[0-9]'");
     assert!(processes.parse::<u32>().unwrap() < 20, "it sees {processes} processes");
     let (_, interfaces) = world.ssh(&target, "root", "grep -c : /proc/net/dev");
