@@ -33,6 +33,9 @@ pub enum StartError {
     Fold(#[from] FoldError),
     #[error("engine could not start: {0}")]
     Io(#[from] std::io::Error),
+    /// A damaged or restored disk: entries that were signed for are gone.
+    #[error("the ledger has {found} entries, but the keeper signed a head of {signed}; entries are missing")]
+    Behind { found: u64, signed: u64 },
 }
 
 impl Engine {
@@ -44,6 +47,12 @@ impl Engine {
         let at_start = state.clone();
         let writer = Writer::start(store, store::Reader::open(&places.ledger)?, state, clock.clone())?;
         let keeper = Arc::new(KeeperLink::new(&places.keeper_socket, reader.clone()));
+        // A keeper that is away says it later, by refusing to sign what does not extend its last head.
+        if let Some((signed, _)) = keeper.status().ok().and_then(|status| status.last)
+            && signed > size
+        {
+            return Err(StartError::Behind { found: size, signed });
+        }
         let engine = Arc::new(Self {
             writer,
             texts: Arc::new(Texts::new(reader.clone(), keeper.clone())),
