@@ -23,6 +23,8 @@ pub(crate) const SSH_KEYGEN: Program =
     Program { name: "ssh-keygen", apt: "openssh-client", dnf: "openssh", brew: "openssh" };
 pub(crate) const FAKETIME: Program =
     Program { name: "faketime", apt: "faketime", dnf: "libfaketime", brew: "libfaketime" };
+/// The power-cut tests of the store replay what it traced.
+pub(crate) const STRACE: Program = Program { name: "strace", apt: "strace", dnf: "strace", brew: "strace" };
 pub(crate) const UNSHARE: Program =
     Program { name: "unshare", apt: "util-linux", dnf: "util-linux", brew: "util-linux" };
 

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::engine::Engine;
 use crate::writer::Draft;
 
-/// What waits to be sent to front; beyond it front is cut off and comes again.
+/// What waits to be sent to front; beyond it a message is dropped; an order is tried again at the next look.
 const LONGEST_QUEUE: usize = 4_096;
 /// Questions of front worked on at the same time.
 const MOST_QUESTIONS: usize = 256;

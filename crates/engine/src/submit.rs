@@ -93,7 +93,7 @@ impl Engine {
         opened.map(|entry| entry.seq).ok_or(Refusal::SessionUnknown { session: *session })
     }
 
-    /// The founding: both founders' signatures over the keeper's own keys. The keeper is told before anything is written.
+    /// The founding: both founders' signatures over the keeper's own keys. The keeper is told after it is written, and again at each start.
     pub async fn init_seal(self: &Arc<Self>, founded: Founded, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
         tegata::signatures::check_founding(&founded.founding, &founded.signatures)
             .map_err(|_| Refusal::BadSignature)?;
