@@ -27,6 +27,8 @@ pub enum FrontAsk {
     Knows {
         key: PublicKey,
     },
+    /// A person's signature was verified: where would this passage lead, if it opened now? Changes nothing.
+    Approach(Box<ApproachAsk>),
     /// A person's signature was verified; may this passage open?
     Open(Box<OpenAsk>),
     /// A session is over. Kept by front until acknowledged.
@@ -48,6 +50,28 @@ pub enum FrontAsk {
     Live {
         sessions: BTreeSet<SessionId>,
     },
+}
+
+/// The part of an [`OpenAsk`] that chooses a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproachAsk {
+    /// Account and target as typed in the login name, unescaped.
+    pub account: String,
+    pub target: String,
+    /// The key whose signature front verified.
+    pub key: PublicKey,
+    /// Which of several live grants is meant.
+    pub grant: Option<GrantId>,
+}
+
+/// Where front may dial while engine writes and the keeper signs. It lets nobody in: what is dialled is used only where the terms say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproachTerms {
+    /// Host and port.
+    pub address: String,
+    pub host_keys: BTreeSet<PublicKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +159,8 @@ pub enum ToFront {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FrontAnswer {
     Known(bool),
+    /// `None`: no grant stands that would open, or nobody may say where it leads.
+    Approach(Option<Box<ApproachTerms>>),
     Opened(Result<Box<SessionTerms>, Refusal>),
     /// The errand's certificate in OpenSSH text form.
     ErrandCertified(Result<String, Refusal>),

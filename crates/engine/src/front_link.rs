@@ -154,6 +154,7 @@ async fn answer_all(
 async fn answer(engine: &Arc<Engine>, ask: FrontAsk) -> Option<FrontAnswer> {
     match ask {
         FrontAsk::Knows { key } => Some(FrontAnswer::Known(engine.state().people.active(&key.fingerprint()).is_some())),
+        FrontAsk::Approach(ask) => Some(FrontAnswer::Approach(engine.approach(*ask).await.map(Box::new))),
         FrontAsk::Open(ask) => Some(FrontAnswer::Opened(engine.open(*ask).await.map(Box::new))),
         FrontAsk::Ended(fact) => engine.session_ended(fact).await.ok().map(|()| FrontAnswer::Noted),
         FrontAsk::Anchors { recordings } => engine.anchor(recordings).await.ok().map(|()| FrontAnswer::Noted),

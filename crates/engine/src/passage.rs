@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use channel::front::{OpenAsk, SessionTerms};
+use channel::front::{ApproachAsk, ApproachTerms, OpenAsk, SessionTerms};
 use channel::keeper::{Ask, Owner, PassageOrder};
 use domain::decide::still_stands;
 use domain::event::{Attempt, Event, SessionEnded, SessionEnding};
@@ -19,7 +19,8 @@ impl Engine {
     pub async fn open(self: &Arc<Self>, ask: OpenAsk) -> Result<SessionTerms, Refusal> {
         let who = self.who(&ask.key.fingerprint());
         let state = self.state();
-        let chosen = choose(&state, &ask, self.now(&state))
+        let wanted = Wanted { account: &ask.account, target: &ask.target, key: &ask.key, grant: ask.grant };
+        let chosen = choose(&state, &wanted, self.now(&state))
             .inspect_err(|refusal| self.writer.refused(Attempt::Passage, who, refusal))?;
         // Where it leads is known before anything is written, so that a keeper who is away leaves no trace of a passage.
         let place = self.aside(move |engine| engine.place(&engine.state(), &chosen)).await?;
@@ -37,6 +38,23 @@ impl Engine {
             self.write_not_certified(ask.session).await;
         }
         terms
+    }
+
+    /// Where a grant that stands now leads. Nothing is opened and nothing written by it; a refusal is told, and written, when front asks to open.
+    pub async fn approach(self: &Arc<Self>, ask: ApproachAsk) -> Option<ApproachTerms> {
+        let state = self.state();
+        let wanted = Wanted { account: &ask.account, target: &ask.target, key: &ask.key, grant: ask.grant };
+        let chosen = choose(&state, &wanted, self.now(&state)).ok()?;
+        self.aside(move |engine| {
+            let state = engine.state();
+            let standing = still_stands(&state, &chosen, engine.now(&state))?;
+            let target = state.estate.targets.get(&standing.target);
+            let target = target.ok_or(Refusal::TargetUnknown { target: standing.target })?;
+            let address = engine.texts.text(&target.address).ok_or(Refusal::Unavailable)?;
+            Ok(ApproachTerms { address, host_keys: target.host_keys.clone() })
+        })
+        .await
+        .ok()
     }
 
     fn now(&self, state: &State) -> Timestamp {
@@ -170,11 +188,19 @@ fn malformed(error: crate::proofs::ProofError) -> KeeperError {
     KeeperError::Malformed(error.to_string())
 }
 
+/// What a login name asks for, and whose key was proved.
+struct Wanted<'a> {
+    account: &'a str,
+    target: &'a str,
+    key: &'a sshwire::PublicKey,
+    grant: Option<GrantId>,
+}
+
 /// Which grant is meant. Of several that stand none is guessed.
-fn choose(state: &State, ask: &OpenAsk, now: Timestamp) -> Result<GrantId, Refusal> {
+fn choose(state: &State, ask: &Wanted<'_>, now: Timestamp) -> Result<GrantId, Refusal> {
     let signer =
         state.people.active(&ask.key.fingerprint()).ok_or(Refusal::KeyUnknown { key: ask.key.fingerprint() })?;
-    let account = account(state, &ask.account, &ask.target)?;
+    let account = account(state, ask.account, ask.target)?;
     if let Some(grant) = ask.grant {
         // A grant that is named must be for the account that was typed: the wrong machine is worse than none.
         let fits = state.passage.held.contains(&(signer.persona, account, grant));

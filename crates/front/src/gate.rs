@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use channel::front::{Anchor, EndFact, FrontAnswer, FrontAsk, OpenAsk, SessionTerms};
+use channel::front::{Anchor, ApproachAsk, EndFact, FrontAnswer, FrontAsk, OpenAsk, SessionTerms};
 use domain::event::SessionEnding;
 use domain::rule::{Channel, RecordInput};
 use domain::{GrantId, Refusal, SessionId};
 use gateway_ssh::authorise::{ChannelKind, Terms};
 use gateway_ssh::clock::BootTime;
-use gateway_ssh::gate::{ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, SessionEnd};
+use gateway_ssh::gate::{
+    Approach, ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, SessionEnd,
+};
+use gateway_ssh::login::Login;
 use ledger::Hash;
 use sshwire::PublicKey;
 use tokio::io::copy_bidirectional;
@@ -80,9 +83,7 @@ impl EngineGate {
     async fn passage(&self, terms: &SessionTerms, asked: BootTime) -> Result<Passage, Refusal> {
         let certificate =
             sshwire::Certificate::from_openssh(&terms.certificate).map_err(|_| Refusal::SessionMalformed)?;
-        let address = terms.address.clone();
-        let resolving = self.runtime.spawn(async move { resolve(&address).await });
-        let target_addr = resolving.await.map_err(|_| Refusal::Unavailable)??;
+        let target_addr = self.resolve(&terms.address).await?;
         Ok(Passage {
             target_label: terms.target_label.clone(),
             target_addr,
@@ -104,6 +105,17 @@ impl EngineGate {
     }
 }
 
+impl EngineGate {
+    /// On front's own runtime: the gateway's threads must not be held up by a name server.
+    async fn resolve(&self, address: &str) -> Result<SocketAddr, Refusal> {
+        if let Ok(plain) = address.parse() {
+            return Ok(plain);
+        }
+        let address = address.to_owned();
+        self.runtime.spawn(async move { resolve(&address).await }).await.map_err(|_| Refusal::Unavailable)?
+    }
+}
+
 /// What is left of a time that was told a while ago.
 fn left(ends_in_ms: u64, ago: Duration) -> Duration {
     Duration::from_millis(ends_in_ms).saturating_sub(ago)
@@ -112,6 +124,19 @@ fn left(ends_in_ms: u64, ago: Duration) -> Duration {
 impl Gate for EngineGate {
     async fn knows(&self, key: &PublicKey) -> bool {
         matches!(self.line.ask(FrontAsk::Knows { key: key.clone() }).await, Ok(FrontAnswer::Known(true)))
+    }
+
+    async fn approach(&self, login: &Login, key: &PublicKey) -> Option<Approach> {
+        let ask = ApproachAsk {
+            account: login.account().to_owned(),
+            target: login.target().to_owned(),
+            key: key.clone(),
+            grant: grant_named(login).ok()?,
+        };
+        let answer = self.line.ask(FrontAsk::Approach(Box::new(ask))).await;
+        let Ok(FrontAnswer::Approach(Some(terms))) = answer else { return None };
+        let addr = self.resolve(&terms.address).await.ok()?;
+        Some(Approach { addr, host_keys: terms.host_keys.into_iter().collect() })
     }
 
     async fn open(&self, ask: PassageAsk) -> Result<Passage, gateway_ssh::gate::Refusal> {
@@ -141,7 +166,7 @@ impl Gate for EngineGate {
 }
 
 fn open_ask(ask: &PassageAsk) -> Result<OpenAsk, Refusal> {
-    let grant = ask.login.grant().map(str::parse::<GrantId>).transpose().map_err(|_| Refusal::LoginUnknown)?;
+    let grant = grant_named(&ask.login)?;
     Ok(OpenAsk {
         session: ask.session.parse().map_err(|_| Refusal::SessionMalformed)?,
         account: ask.login.account().to_owned(),
@@ -152,6 +177,10 @@ fn open_ask(ask: &PassageAsk) -> Result<OpenAsk, Refusal> {
         recording: Hash::from_bytes(ask.recording_header),
         grant,
     })
+}
+
+fn grant_named(login: &Login) -> Result<Option<GrantId>, Refusal> {
+    login.grant().map(str::parse).transpose().map_err(|_| Refusal::LoginUnknown)
 }
 
 /// A shell comes with its terminal; a command may have one where a shell may.

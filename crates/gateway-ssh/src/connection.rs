@@ -438,16 +438,8 @@ impl<G: Gate> Opener<G> {
             account: self.login.account().to_owned(),
             source: self.source,
         });
-        let ahead = self.dial_ahead().await;
-        let passage = match self.shared.gate.open(ask).await {
-            Ok(passage) => passage,
-            Err(refusal) => {
-                if let Some(dialling) = ahead {
-                    dialling.abort();
-                }
-                return Err(refusal);
-            }
-        };
+        let ahead = self.dial_ahead();
+        let passage = self.shared.gate.open(ask).await?;
         // From here on engine has a session open: its end must be reported whatever happens.
         place.reins.set_end(BootTime::now().plus(passage.ends_in));
         let reel = self.shared.deck.load(draft);
@@ -482,31 +474,24 @@ impl<G: Gate> Opener<G> {
         }
     }
 
-    /// Dials while engine decides; only where the gate says that it may.
-    async fn dial_ahead(&self) -> Option<tokio::task::JoinHandle<Result<Dialled, TargetError>>> {
-        let approach = self.shared.gate.approach(&self.login).await?;
-        let (shared, guard) = (self.shared.clone(), self.shared.tasks.enter());
-        Some(tokio::spawn(async move { Dialled::dial(&approach, &shared.settings, guard).await }))
+    /// Dials while engine decides, writes and has signed; only where the gate says that it may.
+    fn dial_ahead(&self) -> DialledAhead {
+        let (shared, login, key) = (self.shared.clone(), self.login.clone(), self.key.clone());
+        let guard = self.shared.tasks.enter();
+        DialledAhead(tokio::spawn(async move {
+            let approach = shared.gate.approach(&login, &key).await?;
+            let dialled = Dialled::dial(&approach, &shared.settings, guard).await;
+            Some((approach, dialled))
+        }))
     }
 
-    async fn reach(
-        &self,
-        ahead: Option<tokio::task::JoinHandle<Result<Dialled, TargetError>>>,
-        passage: &Passage,
-        key: Arc<PrivateKey>,
-    ) -> Result<Target, TargetError> {
-        let dialled = match ahead {
-            Some(dialling) => dialling.await.ok().and_then(Result::ok).filter(|d| d.is_at(passage.target_addr)),
-            None => None,
+    async fn reach(&self, ahead: DialledAhead, passage: &Passage, key: Arc<PrivateKey>) -> Result<Target, TargetError> {
+        let named = Approach { addr: passage.target_addr, host_keys: passage.target_host_keys.clone() };
+        let dialled = match ahead.dialled().await {
+            Some((approach, dialled)) if approach == named => dialled?,
+            Some(_) | None => Dialled::dial(&named, &self.shared.settings, self.shared.tasks.enter()).await?,
         };
-        let dialled = match dialled {
-            Some(dialled) => dialled,
-            None => {
-                let approach = Approach { addr: passage.target_addr, host_keys: passage.target_host_keys.clone() };
-                Dialled::dial(&approach, &self.shared.settings, self.shared.tasks.enter()).await?
-            }
-        };
-        dialled.check_host_key(&passage.target_host_keys).inspect_err(|_| dialled.hang_up())?;
+        dialled.check_host_key(&passage.target_host_keys)?;
         dialled.log_in(&passage.target_user, key, &passage.certificate).await
     }
 
@@ -541,6 +526,22 @@ impl<G: Gate> Opener<G> {
         self.shared.gate.ended(conclude(live, reason).await);
         place.leave();
         refusal
+    }
+}
+
+/// A dialling under way; given up when dropped.
+struct DialledAhead(tokio::task::JoinHandle<Option<(Approach, Result<Dialled, TargetError>)>>);
+
+impl DialledAhead {
+    /// How it went, and where to. `None`: nothing was to be dialled ahead.
+    async fn dialled(mut self) -> Option<(Approach, Result<Dialled, TargetError>)> {
+        (&mut self.0).await.ok().flatten()
+    }
+}
+
+impl Drop for DialledAhead {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

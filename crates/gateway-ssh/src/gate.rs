@@ -18,10 +18,10 @@ pub trait Gate: Send + Sync + 'static {
     /// Is this public key enrolled at all? Read only; called before the signature is checked.
     fn knows(&self, key: &PublicKey) -> impl Future<Output = bool> + Send;
 
-    /// Where the target may be dialled ahead of the answer to [`Gate::open`], to save a round trip; called after the person's signature has
-    /// been verified. What is dialled is only used where the passage names the same address and pins the host key that was seen.
-    fn approach(&self, login: &Login) -> impl Future<Output = Option<Approach>> + Send {
-        let _unused = login;
+    /// Where the target may be dialled ahead of the answer to [`Gate::open`], to save its time; called after the person's signature has
+    /// been verified. What is dialled is only used where the passage names the same address and the same host keys.
+    fn approach(&self, login: &Login, key: &PublicKey) -> impl Future<Output = Option<Approach>> + Send {
+        let _unused = (login, key);
         std::future::ready(None)
     }
 
@@ -41,7 +41,7 @@ pub trait ControlStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ControlStream for T {}
 
 /// Where a target is, and the host keys pinned for it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approach {
     pub addr: SocketAddr,
     pub host_keys: Vec<PublicKey>,

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,8 +85,8 @@ pub(crate) struct Dialled {
     handle: client::Handle<Listener>,
     links: Arc<Links>,
     valve: Arc<Valve>,
-    addr: SocketAddr,
     presented: PublicKey,
+    unless_in: CutOnDrop,
 }
 
 /// A target somebody is logged in to.
@@ -132,16 +131,14 @@ impl Dialled {
         let connected = client::connect_stream(config, Paced::new(socket, valve.clone()), listener).await;
         let presented = presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (connected, presented) {
-            (Ok(handle), Some(presented)) => Ok(Self { handle, links, valve, addr: approach.addr, presented }),
+            (Ok(handle), Some(presented)) => {
+                let unless_in = CutOnDrop(Some(valve.clone()));
+                Ok(Self { handle, links, valve, presented, unless_in })
+            }
             (Err(russh::Error::UnknownKey), Some(presented)) => Err(host_key_changed(&presented, &approach.host_keys)),
             (Err(error), _) => Err(TargetError::Unreachable(error.to_string())),
             (Ok(_), None) => Err(TargetError::Unreachable("no host key was shown".into())),
         }
-    }
-
-    /// Is this where the passage leads, as far as the address goes?
-    pub(crate) fn is_at(&self, addr: SocketAddr) -> bool {
-        self.addr == addr
     }
 
     /// Checks the host key once more, against what the passage pins.
@@ -156,11 +153,10 @@ impl Dialled {
         certificate: &[u8],
     ) -> Result<Target, TargetError> {
         let certificate = Certificate::from_bytes(certificate).map_err(|_| TargetError::CertificateUnreadable)?;
-        let mut unless_in = CutOnDrop(Some(self.valve.clone()));
         let asked = self.handle.authenticate_openssh_cert(user, key, certificate);
         match timeout(CONNECT_WITHIN, asked).await {
             Ok(Ok(AuthResult::Success)) => {
-                unless_in.0 = None;
+                self.unless_in.0 = None;
                 let Self { handle, links, valve, .. } = self;
                 Ok(Target { handle, links, valve })
             }
@@ -169,14 +165,9 @@ impl Dialled {
             Err(_) => Err(TargetError::Unreachable("no answer to the login in time".into())),
         }
     }
-
-    /// Hangs up without having logged in.
-    pub(crate) fn hang_up(&self) {
-        self.valve.cut();
-    }
 }
 
-/// A login that fails or is given up leaves no connection.
+/// What was dialled and is not used, and a login that fails or is given up, leave no connection.
 struct CutOnDrop(Option<Arc<Valve>>);
 
 impl Drop for CutOnDrop {

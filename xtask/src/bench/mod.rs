@@ -1,4 +1,4 @@
-//! `cargo xtask bench NAME`: us and the peer in turn, in one run; a table, and one line of JSON at the end.
+//! `cargo xtask bench NAME` (`ssh` takes names of parts to measure alone): us and the peer in turn, in one run; a table, and one line of JSON at the end.
 
 mod engine;
 mod figures;
@@ -13,7 +13,7 @@ use crate::{Stop, terminal};
 
 pub(crate) fn run(options: &[String]) -> Result<(), Stop> {
     match options {
-        [name] if name == "ssh" => ssh::run(),
+        [name, parts @ ..] if name == "ssh" => ssh::run(parts),
         [name] if name == "engine" => engine::run(),
         _ => Err(Stop::Usage),
     }

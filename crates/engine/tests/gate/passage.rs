@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use channel::api::{Query, View};
-use channel::front::{Anchor, EndFact, FrontAnswer, FrontAsk, ToFront};
+use channel::front::{Anchor, ApproachAsk, EndFact, FrontAnswer, FrontAsk, ToFront};
 use domain::Refusal;
 use domain::committed::Reason;
 use domain::event::SessionEnding;
@@ -71,6 +71,33 @@ async fn a_request_approved_by_another_person_opens_a_passage_and_proves_itself(
         panic!("a replay")
     };
     assert!(agrees, "{entries} entries replay to the state, each signature and rule checked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_passage_leads_is_told_only_while_a_grant_stands_and_writes_nothing() {
+    let mut s = scene().await;
+    let ask = |who: &Someone| {
+        FrontAsk::Approach(Box::new(ApproachAsk {
+            account: "root".into(),
+            target: "db1".into(),
+            key: who.key(),
+            grant: None,
+        }))
+    };
+    let told = |answer: FrontAnswer| match answer {
+        FrontAnswer::Approach(terms) => terms.map(|terms| terms.address),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(s.front.ask(ask(&s.operator)).await), None, "no grant");
+    let (request, statement) = s.world.request(&s.operator, s.account, "rotate WAL archive, CHG-142").await.unwrap();
+    let grant = s.world.approve(&s.owner, request, statement).await.unwrap().grant.unwrap();
+    let size = s.world.engine.state().journal.size;
+    assert_eq!(told(s.front.ask(ask(&s.operator)).await).as_deref(), Some("127.0.0.1:22"));
+    assert_eq!(told(s.front.ask(ask(&s.owner)).await), None, "another's grant");
+    assert_eq!(s.world.engine.state().journal.size, size);
+    let (reason, text) = opening::<Reason>("the work is done elsewhere");
+    s.world.deed(&s.owner, Deed::GrantRevoke { grant, reason }, vec![text]).await.unwrap();
+    assert_eq!(told(s.front.ask(ask(&s.operator)).await), None, "revoked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

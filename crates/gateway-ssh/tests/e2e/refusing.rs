@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
+use std::time::Duration;
 
 use gateway_ssh::authorise::ChannelKind;
 use gateway_ssh::gate::EndReason;
@@ -154,6 +155,40 @@ fn a_host_key_seen_ahead_is_checked_again_against_the_passage() {
     assert_eq!(text(&world.exec("echo ahead").stdout), "ahead\n");
     world.answers().host_keys = vec![keygen(&world.dir.path().join("other-host"))];
     assert!(text(&world.exec("true").stderr).contains("[target-host-key-changed]"));
+    world.is_quiet();
+}
+
+#[test]
+fn what_was_dialled_ahead_for_a_refused_passage_is_hung_up() {
+    let world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let approach = gateway_ssh::gate::Approach {
+        addr: listener.local_addr().unwrap(),
+        host_keys: vec![world.sshd.host_key.clone()],
+    };
+    let refusal = gateway_ssh::gate::Refusal { code: "no-grant".into(), sentence: "no".into(), hint: None, exit: 1 };
+    (world.answers().approach, world.answers().refusal) = (Some(approach), Some(refusal));
+    assert!(text(&world.exec("true").stderr).contains("[no-grant]"));
+    // Dialled or not by then: whatever was is closed again.
+    listener.set_nonblocking(true).unwrap();
+    if let Ok((mut dialled, _)) = listener.accept() {
+        dialled.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let _until_closed = std::io::copy(&mut dialled, &mut std::io::sink()).unwrap();
+    }
+    world.is_quiet();
+}
+
+#[test]
+fn a_silent_target_that_was_dialled_ahead_is_not_waited_for_twice() {
+    let world = World::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], silent.local_addr().unwrap().port()));
+    let approach = gateway_ssh::gate::Approach { addr, host_keys: vec![world.sshd.host_key.clone()] };
+    (world.answers().approach, world.answers().target) = (Some(approach), addr);
+    assert!(text(&world.exec("true").stderr).contains("no answer in time"));
+    silent.set_nonblocking(true).unwrap();
+    let dialled = std::iter::from_fn(|| silent.accept().ok()).count();
+    assert_eq!(dialled, 1);
     world.is_quiet();
 }
 

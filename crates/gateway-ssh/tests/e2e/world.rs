@@ -156,7 +156,7 @@ impl Gate for Permissive {
         self.answers.lock().unwrap().known.contains(key)
     }
 
-    async fn approach(&self, _login: &Login) -> Option<Approach> {
+    async fn approach(&self, _login: &Login, _key: &PublicKey) -> Option<Approach> {
         self.answers.lock().unwrap().approach.clone()
     }
 
