@@ -19,6 +19,7 @@ use crate::authorise::{Ask, Terms, Verdict, Why, authorise};
 use crate::bridge::{self, ClientEnd, Size, Start, Up, Wish};
 use crate::clock::BootTime;
 use crate::gate::{Approach, EndReason, Gate, Language, Passage, PassageAsk, RecordInput, Refusal, SessionEnd};
+use crate::greeting::greet;
 use crate::inbox::Inbox;
 use crate::key;
 use crate::login::{Login, Way};
@@ -101,8 +102,9 @@ pub(crate) async fn serve<G: Gate>(socket: TcpStream, peer: SocketAddr, shared: 
         _guard: shared.tasks.enter(),
     };
     let admitted = async {
-        let running =
-            server::run_stream(shared.config.clone(), Paced::new(socket, valve.clone()), client).await.ok()?;
+        let mut stream = Paced::new(socket, valve.clone());
+        let config = shared.config_for(greet(&mut stream).await.ok()?);
+        let running = server::run_stream(config, stream, client).await.ok()?;
         Some((who.recv().await?, running))
     };
     let mut stopping = shared.stopping.subscribe();

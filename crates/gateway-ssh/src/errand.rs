@@ -106,7 +106,7 @@ pub async fn connect(login: Login) -> Result<LoggedIn, ErrandError> {
 
 /// Ask for the kinds of key that are pinned, so that a target with several shows one we can check.
 fn preferred_by_pins(pins: &[PublicKey]) -> russh::Preferred {
-    let mut preferred = preferred(Ciphers::Compatible.for_targets());
+    let mut preferred = preferred(Ciphers::Fast.for_targets());
     let mut kinds: Vec<_> = pins.iter().filter_map(algorithm).collect();
     kinds.dedup();
     if !kinds.is_empty() {

@@ -6,6 +6,7 @@ pub mod clock;
 mod connection;
 pub mod errand;
 pub mod gate;
+mod greeting;
 mod inbox;
 mod key;
 pub mod login;

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::connection;
 use crate::gate::Gate;
+use crate::greeting::{self, Client};
 use crate::sessions::Sessions;
 use crate::tape::{Deck, Tapes};
 
@@ -101,10 +102,10 @@ impl fmt::Debug for Settings {
 /// Which ciphers clients are offered. OpenSSH prefers ChaCha20 where it is offered, at about half the speed of AES-GCM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ciphers {
-    /// AES-GCM alone.
+    /// AES-GCM alone to clients that know it; to others ChaCha20 and AES-CTR, too.
     Fast,
-    /// AES-GCM, ChaCha20 and AES-CTR, for clients that know nothing better.
-    Compatible,
+    /// AES-GCM alone.
+    OnlyAesGcm,
 }
 
 const FAST: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::AES_128_GCM];
@@ -118,16 +119,19 @@ const COMPATIBLE: &[cipher::Name] = &[
 ];
 
 impl Ciphers {
-    const fn for_clients(self) -> &'static [cipher::Name] {
-        match self {
-            Self::Fast => FAST,
-            Self::Compatible => COMPATIBLE,
+    fn for_client(self, client: Client) -> &'static [cipher::Name] {
+        match (self, client) {
+            (Self::Fast, Client::Other) => COMPATIBLE,
+            (Self::Fast, Client::KnowsAesGcm) | (Self::OnlyAesGcm, _) => FAST,
         }
     }
 
     /// Towards a target our first choice wins, so a long list costs no speed.
     pub(crate) const fn for_targets(self) -> &'static [cipher::Name] {
-        COMPATIBLE
+        match self {
+            Self::Fast => COMPATIBLE,
+            Self::OnlyAesGcm => FAST,
+        }
     }
 }
 
@@ -169,9 +173,9 @@ pub(crate) fn rekey_limits(settings: &Settings) -> RekeyLimits {
     }
 }
 
-fn server_config(settings: &Settings) -> Config {
+fn server_config(settings: &Settings, client: Client) -> Config {
     Config {
-        server_id: SshId::Standard("SSH-2.0-Sekimori".into()),
+        server_id: SshId::Standard(greeting::IDENTIFICATION.into()),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         auth_rejection_time: settings.rejection_time,
         auth_rejection_time_initial: Some(Duration::ZERO),
@@ -182,7 +186,7 @@ fn server_config(settings: &Settings) -> Config {
         maximum_packet_size: MAX_PACKET,
         channel_buffer_size: 1,
         event_buffer_size: EVENT_QUEUE,
-        preferred: preferred(settings.ciphers.for_clients()),
+        preferred: preferred(settings.ciphers.for_client(client)),
         max_auth_attempts: settings.max_auth_attempts,
         inactivity_timeout: None,
         keepalive_interval: Some(settings.keepalive),
@@ -196,13 +200,23 @@ fn server_config(settings: &Settings) -> Config {
 pub(crate) struct Shared<G> {
     pub(crate) gate: G,
     pub(crate) settings: Settings,
-    pub(crate) config: Arc<Config>,
+    for_aes_gcm: Arc<Config>,
+    for_others: Arc<Config>,
     pub(crate) sessions: Sessions,
     pub(crate) tapes: Box<dyn Tapes>,
     pub(crate) deck: Deck,
     pub(crate) tasks: Tasks,
     pub(crate) stopping: watch::Sender<bool>,
     doors: Arc<Doors>,
+}
+
+impl<G> Shared<G> {
+    pub(crate) fn config_for(&self, client: Client) -> Arc<Config> {
+        match client {
+            Client::KnowsAesGcm => self.for_aes_gcm.clone(),
+            Client::Other => self.for_others.clone(),
+        }
+    }
 }
 
 /// A running gateway. Dropping it stops it as [`Gateway::stop`] does, without waiting.
@@ -232,7 +246,8 @@ impl Gateway {
         let (tasks, stopping) = (Tasks::default(), watch::Sender::new(false));
         let shared = Arc::new(Shared {
             gate,
-            config: Arc::new(server_config(&settings)),
+            for_aes_gcm: Arc::new(server_config(&settings, Client::KnowsAesGcm)),
+            for_others: Arc::new(server_config(&settings, Client::Other)),
             sessions: sessions.clone(),
             tapes: Box::new(tapes),
             deck: Deck::start(settings.tape_threads)?,

@@ -20,8 +20,9 @@ pub const MAX_BEHIND: Duration = Duration::from_secs(5);
 const ROOM: u32 = 1 << 20;
 /// Counted for each frame besides its bytes.
 const FRAME_COST: u32 = 64;
-/// Writers look for work this often; only a queue above [`WAKE_ABOVE`] wakes one earlier, so that a keystroke costs no context switch.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Writers look for work this often; only a queue above [`WAKE_ABOVE`] wakes one earlier, so that a keystroke costs no context switch. What is
+/// sealed once a second loses nothing by waiting for less.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 const WAKE_ABOVE: usize = 128 << 10;
 
 /// What happened.

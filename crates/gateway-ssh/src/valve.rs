@@ -151,13 +151,37 @@ pub(crate) struct Paced {
     from: usize,
     to: usize,
     small_reads: u32,
+    /// What is written next has been sent before.
+    said: Vec<u8>,
     nap: Option<Pin<Box<Sleep>>>,
     next_nap: Duration,
 }
 
 impl Paced {
     pub(crate) fn new(inner: TcpStream, valve: Arc<Valve>) -> Self {
-        Self { inner, valve, buffer: Vec::new(), from: 0, to: 0, small_reads: 0, nap: None, next_nap: FIRST_NAP }
+        let (buffer, said) = (Vec::new(), Vec::new());
+        Self { inner, valve, buffer, from: 0, to: 0, small_reads: 0, said, nap: None, next_nap: FIRST_NAP }
+    }
+
+    /// `bytes`, read from here, are read once more, before what is still to be read.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        let mut buffer = bytes.to_vec();
+        buffer.extend_from_slice(self.buffer.get(self.from..self.to).unwrap_or_default());
+        (self.from, self.to) = (0, buffer.len());
+        buffer.resize(buffer.len().max(QUIET_BUFFER), 0);
+        self.buffer = buffer;
+    }
+
+    /// `bytes` are not sent when they are written next; a write that begins otherwise fails.
+    pub(crate) fn already_said(&mut self, bytes: Vec<u8>) {
+        self.said = bytes;
+    }
+
+    /// How many of `bytes` were sent before; `None` where they are not what was said.
+    fn skip_said(&mut self, bytes: &[u8]) -> Option<usize> {
+        let some = self.said.len().min(bytes.len());
+        let agrees = self.said.get(..some) == bytes.get(..some);
+        agrees.then(|| self.said.drain(..some).count())
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -235,6 +259,9 @@ impl AsyncWrite for Paced {
         this.valve.remember(cx.waker());
         if this.valve.is_cut() {
             return Poll::Ready(Err(cut_off()));
+        }
+        if !this.said.is_empty() && !bytes.is_empty() {
+            return Poll::Ready(this.skip_said(bytes).ok_or_else(cut_off));
         }
         Pin::new(&mut this.inner).poll_write(cx, bytes)
     }

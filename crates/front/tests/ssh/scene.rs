@@ -120,7 +120,7 @@ async fn start_front(world: &World) -> (SocketAddr, watch::Sender<bool>) {
         own: dir.join("front"),
         live: dir.join("recordings/live"),
         language: Language::English,
-        ciphers: Ciphers::Compatible,
+        ciphers: Ciphers::Fast,
         ends: dir.join("front.ends"),
         reserve: 1 << 20,
     };

@@ -225,3 +225,24 @@ fn keys_are_exchanged_anew_under_a_transfer_in_both_directions() {
     let ssh = ssh.args(["-o", "RekeyLimit=5M", "-l", "root@db1", "127.0.0.1", "cat"]);
     assert_eq!(crate::flow::through(ssh, 24 << 20), crate::flow::expected(24 << 20));
 }
+
+#[test]
+fn clients_that_know_aes_gcm_use_it_and_others_pass_too() {
+    let world = World::new();
+    let negotiated = |ciphers: Option<&str>| {
+        let mut command = world.ssh_options("ssh");
+        command.args(["-E", "/dev/stderr", "-v"]);
+        ciphers.iter().for_each(|ciphers| {
+            command.arg("-o").arg(format!("Ciphers={ciphers}"));
+        });
+        let output = command.args(["-l", "root@db1", "127.0.0.1", "echo in"]).output().unwrap();
+        assert_eq!(text(&output.stdout), "in\n", "{}", text(&output.stderr));
+        text(&output.stderr).lines().find(|line| line.contains("server->client cipher")).map(str::to_owned)
+    };
+    let by_itself = negotiated(None).expect("the client says what it uses");
+    assert!(by_itself.contains("-gcm@openssh.com"), "{by_itself}");
+    for only in ["chacha20-poly1305@openssh.com", "aes256-ctr"] {
+        let found = negotiated(Some(only)).expect("the client says what it uses");
+        assert!(found.contains(only), "{found}");
+    }
+}

@@ -18,6 +18,7 @@ pub(crate) struct Config {
     pub(crate) source_addresses: Vec<String>,
     /// `age1…` recipients of an outside auditor, who can read every recording.
     pub(crate) age_recipients: Vec<String>,
+    /// `fast` or `only-aes-gcm`.
     pub(crate) ciphers: CipherChoice,
     /// Disk space kept back for ending recordings, in MiB.
     pub(crate) reserve_mib: u64,
@@ -38,10 +39,12 @@ pub(crate) enum Tongue {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum CipherChoice {
+    /// AES-GCM with every client that knows it, others as they can.
     Fast,
-    Compatible,
+    /// A client that does not know AES-GCM is turned away.
+    OnlyAesGcm,
 }
 
 impl Default for Config {
@@ -51,7 +54,7 @@ impl Default for Config {
             language: Tongue::En,
             source_addresses: vec![],
             age_recipients: vec![],
-            ciphers: CipherChoice::Compatible,
+            ciphers: CipherChoice::Fast,
             reserve_mib: 64,
             commands_a_second: 50.0,
             burst: 200.0,

@@ -38,7 +38,7 @@ async fn serve(places: &Places, config: Config) -> Result<(), RunError> {
         },
         ciphers: match config.ciphers {
             CipherChoice::Fast => Ciphers::Fast,
-            CipherChoice::Compatible => Ciphers::Compatible,
+            CipherChoice::OnlyAesGcm => Ciphers::OnlyAesGcm,
         },
         ends: places.front_ends(),
         reserve: config.reserve_mib << 20,
