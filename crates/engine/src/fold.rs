@@ -34,24 +34,29 @@ pub fn start(reader: &Reader, snapshots: &Snapshots) -> Result<State, FoldError>
     Ok(state)
 }
 
-/// The newest whole snapshot that an entry confirms.
+/// The newest whole snapshot that an entry confirms: one whose entry was not written before a crash is passed over for the one before it.
 fn confirmed(reader: &Reader, snapshots: &Snapshots) -> Result<Option<State>, FoldError> {
-    let Some(snapshot) = snapshots.newest(FOLD_VERSION)?.found else { return Ok(None) };
-    let claims = reader.by_kind("snapshot.taken", 0..u64::MAX, Order::NewestFirst, 16)?;
-    let confirms = claims.iter().filter_map(|e| Entry::decode(&e.bytes).ok()).any(|entry| match entry.event {
-        Event::SnapshotTaken(taken) => {
-            taken.fold == FOLD_VERSION && taken.size == snapshot.size && taken.hash == snapshot.hash
-        }
-        _ => false,
-    });
-    if !confirms {
-        return Ok(None);
+    let claims = reader.by_kind("snapshot.taken", 0..u64::MAX, Order::NewestFirst, CLAIMS)?;
+    let claims: Vec<_> = claims
+        .iter()
+        .filter_map(|stored| match Entry::decode(&stored.bytes).ok()?.event {
+            Event::SnapshotTaken(taken) => (taken.fold == FOLD_VERSION).then_some((taken.size, taken.hash)),
+            _ => None,
+        })
+        .collect();
+    let found = snapshots.newest_that(FOLD_VERSION, |snapshot| claims.contains(&(snapshot.size, snapshot.hash)))?;
+    for passed in &found.passed_over {
+        tracing::warn!(size = passed.size, why = passed.why, "a snapshot is not used");
     }
+    let Some(snapshot) = found.found else { return Ok(None) };
     match serde_json::from_slice::<State>(&snapshot.bytes) {
         Ok(state) if state.journal.size == snapshot.size => Ok(Some(state)),
         _ => Ok(None),
     }
 }
+
+/// Confirmations looked at; more than snapshots are kept.
+const CLAIMS: usize = 16;
 
 /// The full fold of the first `size` entries, from nothing.
 pub fn full(reader: &Reader, size: u64) -> Result<State, FoldError> {

@@ -95,14 +95,23 @@ impl Snapshots {
     /// # Errors
     /// [`StoreError::Io`] if the directory cannot be read, and those of any read. A damaged snapshot is no error.
     pub fn newest(&self, fold_version: u32) -> Result<SnapshotSearch> {
+        self.newest_that(fold_version, |_| true)
+    }
+
+    /// The newest of those for which `is_confirmed` holds.
+    ///
+    /// # Errors
+    /// As [`Snapshots::newest`].
+    pub fn newest_that(&self, fold_version: u32, is_confirmed: impl Fn(&Snapshot) -> bool) -> Result<SnapshotSearch> {
         let head = self.reader.head()?.size();
         let mut search = SnapshotSearch::default();
         for size in self.sizes(fold_version)? {
             match self.load(fold_version, size, head) {
-                Ok(snapshot) => {
+                Ok(snapshot) if is_confirmed(&snapshot) => {
                     search.found = Some(snapshot);
                     break;
                 }
+                Ok(_) => search.passed_over.push(PassedOver { size, why: "nothing confirms it".to_owned() }),
                 Err(why) => search.passed_over.push(PassedOver { size, why: why.to_string() }),
             }
         }
