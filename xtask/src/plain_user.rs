@@ -7,24 +7,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testkit::process::{self, run};
-use testkit::{Scratch, Trouble};
+use testkit::{Scratch, Trouble, users};
 
 use crate::Stop;
 use crate::building::counted;
 use crate::tally::Tally;
 
 pub(crate) const NAME: &str = "sekimori-tester";
-/// Debian gives these to no user of its own.
-const IDS: std::ops::Range<u32> = 63_000..64_000;
 /// A run that takes longer hangs.
 const LONGEST_RUN_S: u32 = 1_500;
 
 /// Runs test programs as that user; `binary` is the `sekimori` they drive. `arguments` go to each program.
 pub(crate) fn run_tests(programs: &[PathBuf], binary: &Path, arguments: &[&str]) -> Result<Tally, Stop> {
     let stage = Scratch::new("plain-user")?;
-    let id = free_id()?;
-    add_line(&stage, "passwd", &format!("{NAME}:x:{id}:{id}::{}:/bin/sh", stage.join("home").display()))?;
-    add_line(&stage, "group", &format!("{NAME}:x:{id}:"))?;
+    let id = users::free_ids(1)?;
+    users::copy_with(&stage, "passwd", &format!("{NAME}:x:{id}:{id}::{}:/bin/sh", stage.join("home").display()))?;
+    users::copy_with(&stage, "group", &format!("{NAME}:x:{id}:"))?;
     for folder in ["home", "tmp"] {
         let path = stage.join(folder);
         fs::create_dir(&path).map_err(Trouble::at(folder))?;
@@ -63,18 +61,6 @@ mount --bind /dev/pts/ptmx /dev/ptmx
 exec timeout --kill-after=10 "$limit" setpriv --reuid="$id" --regid="$id" --clear-groups --inh-caps=-all --bounding-set=-all \
     env -i PATH="$PATH" HOME="$stage/home" TMPDIR="$stage/tmp" SEKIMORI_BINARY="$SEKIMORI_BINARY" RUST_BACKTRACE=1 "$@"
 "#;
-
-fn free_id() -> Result<u32, Stop> {
-    let taken = |id: &u32| run(Command::new("getent").arg("passwd").arg(id.to_string())).is_ok();
-    IDS.clone()
-        .find(|id| !taken(id))
-        .ok_or_else(|| Stop::Failed(format!("no user id between {} and {} is free", IDS.start, IDS.end)))
-}
-
-fn add_line(stage: &Scratch, file: &str, line: &str) -> Result<(), Trouble> {
-    let own = fs::read_to_string(Path::new("/etc").join(file)).map_err(Trouble::at(file))?;
-    fs::write(stage.join(file), format!("{}\n{line}\n", own.trim_end())).map_err(Trouble::at(file))
-}
 
 /// What is built may lie where only its owner looks.
 fn copy(stage: &Scratch, program: &Path) -> Result<PathBuf, Trouble> {

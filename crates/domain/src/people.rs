@@ -163,7 +163,7 @@ impl People {
     }
 
     /// Natural persons who could propose or second something now.
-    pub(crate) fn able_administrators(&self) -> usize {
+    pub fn able_administrators(&self) -> usize {
         let members = self.groups.get(ADMINISTRATORS).into_iter().flat_map(|members| members.keys());
         let has_a_key = |person: &PersonId| {
             let mut held = self.holdings.get(person).into_iter().flatten();

@@ -64,7 +64,12 @@ impl Default for World<Sshd> {
 impl<T: Target> World<T> {
     pub fn around(target: T, login: &str) -> Self {
         let dir = Scratch::new("e2e").unwrap();
-        let mut gate = Installation::new(&binary(), &dir.join("gate"), "").unwrap();
+        let gate = Installation::new(&binary(), &dir.join("gate"), "").unwrap();
+        Self::at(gate, dir, target, login)
+    }
+
+    /// In an installation that is not founded yet, in a folder of `dir`.
+    pub fn at(mut gate: Installation, dir: Scratch, target: T, login: &str) -> Self {
         let founders = gate.found("gate.example/e2e", "founder-one", "founder-two").unwrap();
         let by = (&founders.0, &founders.1);
         let operator = gate.add_person(by, "operator", &["operators"]).unwrap();

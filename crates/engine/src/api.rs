@@ -24,7 +24,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 const LONGEST_UNPROVED: usize = 128 << 10;
 /// An answer that is not read in this time ends the connection.
 const LONGEST_SENDING: Duration = Duration::from_secs(30);
-/// Connections of one local user; the service's own carry everybody who comes through the gate.
+/// Connections of one local user; front's carry everybody who comes through the gate.
 const MOST_OF_ONE_USER: usize = 64;
 /// Whoever connects says who they are within this.
 const LONGEST_GREETING: Duration = Duration::from_secs(120);
@@ -34,7 +34,7 @@ pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Resu
     let users = Arc::new(Users::default());
     loop {
         let (stream, _) = listener.accept().await?;
-        let Some(user) = users.clone().enter(&stream) else { continue };
+        let Some(user) = users.clone().enter(&stream, engine.config.local.front) else { continue };
         let Ok(place) = places.clone().try_acquire_owned() else {
             tracing::warn!("too many connections on the command socket");
             continue;
@@ -62,9 +62,9 @@ struct Visit {
 
 impl Users {
     /// `None`: the user has as many as one may have.
-    fn enter(self: Arc<Self>, stream: &UnixStream) -> Option<Visit> {
+    fn enter(self: Arc<Self>, stream: &UnixStream, front: u32) -> Option<Visit> {
         let uid = stream.peer_cred().ok()?.uid();
-        let most = if uid == rustix::process::getuid().as_raw() { MOST_CONNECTIONS } else { MOST_OF_ONE_USER };
+        let most = if uid == front { MOST_CONNECTIONS } else { MOST_OF_ONE_USER };
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(uid).or_default();
         if *count >= most {

@@ -12,6 +12,7 @@ use crate::front_link::FrontDesk;
 use crate::keeper_link::KeeperLink;
 use crate::limits::Limiter;
 use crate::proofs::Proofs;
+use crate::recordings::Recordings;
 use crate::texts::Texts;
 use crate::writer::Writer;
 
@@ -20,6 +21,7 @@ pub struct Engine {
     pub(crate) writer: Writer,
     pub(crate) texts: Arc<Texts>,
     pub(crate) proofs: Arc<Proofs>,
+    pub(crate) recordings: Recordings,
     pub(crate) keeper: Arc<KeeperLink>,
     pub(crate) reader: Reader,
     pub(crate) clock: Arc<dyn Clock>,
@@ -35,13 +37,46 @@ pub struct Engine {
 /// What the operator's file says to the engine.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where closed recordings are moved to, out of front's reach.
+    /// Holds `live`, which front writes to, and `closed`, where it cannot.
     pub recordings: PathBuf,
     /// `age1…` recipients of an outside auditor.
     pub age_recipients: Vec<String>,
     /// Commands of one person in a second, and how many may come at once.
     pub commands_a_second: f64,
     pub burst: f64,
+    pub local: Local,
+}
+
+/// How the processes stand to each other on this machine; `doctor` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local {
+    /// The user that front runs as: who may speak on its line, and whose recordings are taken.
+    pub front: u32,
+    pub users: Users,
+    pub fence: Fence,
+}
+
+impl Local {
+    /// Everything as the user of this process, and no fence.
+    pub fn one_user() -> Self {
+        Self { front: rustix::process::getuid().as_raw(), users: Users::One, fence: Fence::Absent }
+    }
+}
+
+/// Whether whoever breaks into one process has the files of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Users {
+    Apart,
+    One,
+}
+
+/// How much of the fence round each process (Landlock) the kernel keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    Whole,
+    /// An older kernel: some of it.
+    Partly,
+    Absent,
 }
 
 impl Engine {

@@ -82,6 +82,10 @@ fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
+        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == engine.config.local.front) {
+            tracing::warn!("somebody who is not front is not spoken to");
+            continue;
+        }
         let engine = engine.clone();
         tokio::spawn(async move {
             if let Err(error) = talk(&engine, stream).await {
@@ -190,23 +194,14 @@ impl Engine {
         });
         match self.write_own(event).await {
             Ok(()) => {
-                self.take_recording(&session);
+                self.recordings.take(&session);
                 Ok(())
             }
             Err(Refusal::SessionUnknown { .. }) => {
-                self.take_recording(&session);
+                self.recordings.take(&session);
                 Ok(())
             }
             Err(refusal) => Err(refusal),
-        }
-    }
-
-    /// A closed recording goes where front cannot write.
-    fn take_recording(&self, session: &SessionId) {
-        let (live, closed) = (self.config.recordings.join("live"), self.config.recordings.join("closed"));
-        let name = format!("{session}.skmrec");
-        if let Err(error) = std::fs::rename(live.join(&name), closed.join(&name)) {
-            tracing::warn!(%session, %error, "a closed recording could not be taken");
         }
     }
 
@@ -243,15 +238,15 @@ impl Engine {
                 bytes: 0,
             };
             if self.write_own(Event::SessionEnded(ended)).await.is_ok() {
-                self.take_recording(&session);
+                self.recordings.take(&session);
             }
         }
     }
 
     /// How far a recording has come that nobody will end any more.
     fn what_is_recorded(&self, session: &SessionId) -> (u64, Hash) {
-        let path = self.config.recordings.join("live").join(format!("{session}.skmrec"));
-        let structure = recorder::structure_of(&path, &[]).ok();
+        let file = self.recordings.open_live(session).ok();
+        let structure = file.and_then(|file| recorder::structure(std::io::BufReader::new(file), &[]).ok());
         structure.map_or((0, Hash::of(b"")), |s| (s.chunks, s.chain))
     }
 

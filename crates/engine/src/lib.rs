@@ -13,6 +13,7 @@ mod live;
 mod passage;
 pub mod proofs;
 pub mod random;
+mod recordings;
 mod start;
 mod subjects;
 mod submit;
@@ -20,7 +21,7 @@ mod texts;
 mod views;
 mod writer;
 
-pub use engine::{Config, Engine};
+pub use engine::{Config, Engine, Fence, Local, Users};
 pub use keeper_link::{KeeperError, KeeperLink};
 pub use live::LiveGrant;
 pub use start::{Places, StartError};

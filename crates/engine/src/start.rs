@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::State;
 use store::{Store, StoreError};
@@ -14,9 +15,10 @@ use crate::front_link::FrontDesk;
 use crate::keeper_link::KeeperLink;
 use crate::limits::Limiter;
 use crate::proofs::Proofs;
+use crate::recordings::Recordings;
 use crate::texts::Texts;
 use crate::writer::Writer;
-use crate::{api, checkpoints, fold, front_link};
+use crate::{api, checkpoints, fold, front_link, recordings};
 
 /// Where things lie and who is reached where.
 #[derive(Debug, Clone)]
@@ -38,6 +40,11 @@ pub enum StartError {
     Behind { found: u64, signed: u64 },
 }
 
+/// A keeper that is started beside engine answers within this; one that is away for longer is gone on without.
+const KEEPER_COMES_WITHIN: Duration = Duration::from_secs(3);
+/// Between looks for a keeper that is away.
+const KEEPER_AGAIN: Duration = Duration::from_millis(50);
+
 impl Engine {
     /// Opens and folds; nothing is served yet.
     pub fn start(places: &Places, config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
@@ -47,16 +54,12 @@ impl Engine {
         let at_start = state.clone();
         let writer = Writer::start(store, store::Reader::open(&places.ledger)?, state, clock.clone())?;
         let keeper = Arc::new(KeeperLink::new(&places.keeper_socket, reader.clone()));
-        // A keeper that is away says it later, by refusing to sign what does not extend its last head.
-        if let Some((signed, _)) = keeper.status().ok().and_then(|status| status.last)
-            && signed > size
-        {
-            return Err(StartError::Behind { found: size, signed });
-        }
+        let recordings = Recordings::start(&config.recordings, config.local.front)?;
         let engine = Arc::new(Self {
             writer,
             texts: Arc::new(Texts::new(reader.clone(), keeper.clone())),
             proofs: Arc::new(Proofs::new(reader.clone())),
+            recordings,
             keeper,
             clock,
             front: FrontDesk::default(),
@@ -66,13 +69,52 @@ impl Engine {
             config,
             reader: reader.clone(),
         });
+        engine.meet_keeper()?;
         if size > 0 {
-            if let Err(refusal) = engine.tell_keeper_of_founding() {
-                tracing::warn!(%refusal, "the keeper does not know the founding yet");
-            }
             compare_in_background(reader, at_start)?;
         }
         Ok(engine)
+    }
+
+    /// To be called before the sockets are served: waits for a keeper that is started at the same time, but not for long.
+    pub async fn await_keeper(self: &Arc<Self>) -> Result<(), StartError> {
+        if self.keeper_within(KEEPER_COMES_WITHIN).await {
+            return self.meet_keeper();
+        }
+        tracing::warn!("the keeper does not answer yet; nothing can be opened until it does");
+        Ok(())
+    }
+
+    /// Whether the keeper answered before `patience` was over.
+    pub(crate) async fn keeper_within(self: &Arc<Self>, patience: Duration) -> bool {
+        let over = tokio::time::Instant::now() + patience;
+        loop {
+            let engine = self.clone();
+            let asked = tokio::task::spawn_blocking(move || engine.keeper.status().is_ok()).await;
+            if asked.unwrap_or(false) {
+                return true;
+            }
+            if tokio::time::Instant::now() >= over {
+                return false;
+            }
+            tokio::time::sleep(KEEPER_AGAIN).await;
+        }
+    }
+
+    /// Compares with what the keeper signed, and tells it of the founding. A keeper that is away says the first later, by refusing to sign what
+    /// does not extend its last head.
+    fn meet_keeper(&self) -> Result<(), StartError> {
+        let Ok(status) = self.keeper.status() else { return Ok(()) };
+        let size = self.state().journal.size;
+        if let Some((signed, _)) = status.last.filter(|(signed, _)| *signed > size) {
+            return Err(StartError::Behind { found: size, signed });
+        }
+        if size > 0
+            && let Err(refusal) = self.tell_keeper_of_founding()
+        {
+            tracing::warn!(%refusal, "the keeper does not know the founding yet");
+        }
+        Ok(())
     }
 
     /// Serves the sockets until one of them fails.
@@ -82,6 +124,7 @@ impl Engine {
         tasks.spawn(front_link::react(self.clone()));
         tasks.spawn(front_link::beat(self.clone()));
         tasks.spawn(checkpoints::keep_signed(self.clone()));
+        tasks.spawn(recordings::sweep(self.clone()));
         tokio::select! {
             ended = api::serve(self.clone(), api) => ended,
             ended = front_link::serve(self.clone(), front) => ended,

@@ -1,6 +1,7 @@
 //! Something signed comes in: signatures verified, texts checked and sealed, proposed to the writer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use channel::api::{Opening, Receipt, Submission};
 use channel::keeper::Owner;
@@ -19,6 +20,9 @@ use tegata::statement;
 use crate::engine::{Engine, unavailable};
 use crate::texts::Wanted;
 use crate::writer::{Draft, Written};
+
+/// `serve` waits this long at most before it starts a process again, and a little.
+const KEEPER_STARTS_WITHIN: Duration = Duration::from_secs(15);
 
 impl Engine {
     /// `key`: who the connection belongs to. A statement signed by another key of anybody is refused: identity is one key.
@@ -97,6 +101,8 @@ impl Engine {
     pub async fn init_seal(self: &Arc<Self>, founded: Founded, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
         tegata::signatures::check_founding(&founded.founding, &founded.signatures)
             .map_err(|_| Refusal::BadSignature)?;
+        // A keeper that had no keys until a moment ago is only just being started again.
+        let _refused_below = self.keeper_within(KEEPER_STARTS_WITHIN).await;
         let wanted: Vec<Wanted> =
             founded.founding.founders.iter().map(|f| Wanted::new(&f.name, Owner::Person(f.person))).collect();
         let beside = self.aside(move |engine| engine.texts.seal_all(&wanted, openings)).await?;

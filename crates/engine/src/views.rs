@@ -24,7 +24,7 @@ use ledger::InclusionProof;
 use sshwire::Fingerprint;
 use store::{Order, SubjectKey};
 
-use crate::engine::{Engine, unavailable};
+use crate::engine::{Engine, Fence, Users, unavailable};
 use crate::keeper_link::KeeperError;
 
 /// Rows in one answer.
@@ -491,18 +491,12 @@ impl Engine {
         if mine { Ok(()) } else { Err(Refusal::NotAllowed) }
     }
 
-    fn recording_path(&self, session: &SessionId) -> std::path::PathBuf {
-        let name = format!("{session}.skmrec");
-        let closed = self.config.recordings.join("closed").join(&name);
-        if closed.exists() { closed } else { self.config.recordings.join("live").join(name) }
-    }
-
     fn recording(&self, session: &SessionId, permit: u64, key: &Fingerprint) -> Result<View, Refusal> {
         self.permitted(session, permit, key)?;
         let state = self.state();
-        let path = self.recording_path(session);
-        let header =
-            recorder::Header::of(&path).map_err(|e| unavailable("reading a recording's header", &e))?.bytes().to_vec();
+        let mut file = self.recordings.open(session).map_err(|e| unavailable("opening a recording's file", &e))?;
+        let header = recorder::Header::read(&mut file).map_err(|e| unavailable("reading a recording's header", &e))?;
+        let header = header.bytes().to_vec();
         let opened = self.session_entry(session)?;
         let order = |head: channel::keeper::Extension| {
             let mut seqs = tegata::closure::of_reader(&state, key);
@@ -513,7 +507,7 @@ impl Engine {
             Ok(Ask::Replay(ReplayOrder { head, entries, proof, header: header.clone() }))
         };
         let sealed = self.keeper.reseal(order).map_err(|e| unavailable("opening a recording", &e))?;
-        let size = std::fs::metadata(&path).map_err(|e| unavailable("reading a recording", &e))?.len();
+        let size = file.metadata().map_err(|e| unavailable("reading a recording", &e))?.len();
         let header = header.iter().map(|b| format!("{b:02x}")).collect();
         Ok(View::Recording { header, sealed, size })
     }
@@ -528,7 +522,7 @@ impl Engine {
         use std::io::{Read, Seek, SeekFrom};
         self.permitted(session, permit, key)?;
         let reading = |e: std::io::Error| unavailable("reading a recording", &e);
-        let mut file = std::fs::File::open(self.recording_path(session)).map_err(reading)?;
+        let mut file = self.recordings.open(session).map_err(reading)?;
         file.seek(SeekFrom::Start(offset)).map_err(reading)?;
         let mut page = Vec::with_capacity(PAGE);
         file.take(PAGE as u64).read_to_end(&mut page).map_err(reading)?;
@@ -549,6 +543,8 @@ impl Engine {
 
     fn doctor(&self, state: &State, about: About) -> DoctorView {
         let mut checks = vec![self.keeper_check(), self.checkpoint_check(state), self.front_check()];
+        checks.extend([users_check(self.config.local.users), fence_check(self.config.local.fence)]);
+        checks.extend(administrators_check(state));
         if about == About::Everything {
             checks.extend(state.estate.targets.values().map(clock_check));
         }
@@ -585,6 +581,31 @@ enum About {
     Health,
     Everything,
 }
+
+fn users_check(users: Users) -> Check {
+    match users {
+        Users::Apart => check("doctor-users-apart", Health::Well, []),
+        Users::One => check("doctor-users-one", Health::Warning, []),
+    }
+}
+
+fn fence_check(fence: Fence) -> Check {
+    match fence {
+        Fence::Whole => check("doctor-fence-whole", Health::Well, []),
+        Fence::Partly => check("doctor-fence-partly", Health::Warning, []),
+        Fence::Absent => check("doctor-fence-absent", Health::Warning, []),
+    }
+}
+
+/// Two can decide; only with a third can one of two be frozen, or a lost key be replaced (decision 0005).
+fn administrators_check(state: &State) -> Option<Check> {
+    let have = state.founding.as_ref().map(|_| state.people.able_administrators())?;
+    let key = if have < ADVISED_ADMINISTRATORS { "doctor-administrators-few" } else { "doctor-administrators" };
+    let health = if have < ADVISED_ADMINISTRATORS { Health::Warning } else { Health::Well };
+    Some(check(key, health, [("have", have.to_string()), ("advised", ADVISED_ADMINISTRATORS.to_string())]))
+}
+
+const ADVISED_ADMINISTRATORS: usize = 3;
 
 fn clock_check(target: &domain::estate::Target) -> Check {
     let label = ("target", target.label.to_string());

@@ -90,8 +90,8 @@ impl Draft {
         &self.header
     }
 
-    /// Creates `<session>.skmrec` in `dir`, which must not be there yet, readable by its owner only. On return header and
-    /// directory entry are durable.
+    /// Creates `<session>.skmrec` in `dir`, which must not be there yet, readable by its owner and the directory's group: who
+    /// takes it may be another user than who writes it. On return header and directory entry are durable.
     ///
     /// # Errors
     /// [`Error::File`]; what was created is removed again.
@@ -101,7 +101,7 @@ impl Draft {
             let path = path.clone();
             move |source| Error::File { what, path, source }
         };
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed("create"))?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&path).map_err(failed("create"))?;
         let written = FileExt::write_all_at(&file, self.header.bytes(), 0).and_then(|()| file.sync_all());
         let durable = written.and_then(|()| File::open(dir)?.sync_all());
         if let Err(source) = durable {

@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::messages::{self, Lang};
-use crate::run::{self, ProcessArgs};
+use crate::run::{self, PeerArgs, ProcessArgs};
 use crate::settings::{Form, GlobalArgs, Settings, language};
 use crate::surroundings::Surroundings;
 use crate::verbs::{
@@ -87,11 +87,11 @@ enum Noun {
     /// Run the gate on this machine
     Serve(ProcessArgs),
     #[command(hide = true)]
-    Front(ProcessArgs),
+    Front(PeerArgs),
     #[command(hide = true)]
-    Engine(ProcessArgs),
+    Engine(PeerArgs),
     #[command(hide = true)]
-    Keeper(ProcessArgs),
+    Keeper(PeerArgs),
 }
 
 /// The whole program.
@@ -102,9 +102,9 @@ pub(crate) fn main() -> ExitCode {
         Err(exit) => exit.into(),
         Ok(CommandLine { globals, noun }) => match noun {
             Noun::Serve(args) => run::serve(&rooted(args, globals), &surroundings.environment),
-            Noun::Front(args) => run::front(&rooted(args, globals), &surroundings.environment),
-            Noun::Engine(args) => run::engine(&rooted(args, globals), &surroundings.environment),
-            Noun::Keeper(args) => run::keeper(&rooted(args, globals), &surroundings.environment),
+            Noun::Front(args) => run::front(&rooted_peer(args, globals), &surroundings.environment),
+            Noun::Engine(args) => run::engine(&rooted_peer(args, globals), &surroundings.environment),
+            Noun::Keeper(args) => run::keeper(&rooted_peer(args, globals), &surroundings.environment),
             noun => carry_out(globals, noun, &mut surroundings).into(),
         },
     }
@@ -113,6 +113,10 @@ pub(crate) fn main() -> ExitCode {
 /// A process takes `--root` before and after its name.
 fn rooted(args: ProcessArgs, globals: GlobalArgs) -> ProcessArgs {
     ProcessArgs { root: args.root.or(globals.root) }
+}
+
+fn rooted_peer(args: PeerArgs, globals: GlobalArgs) -> PeerArgs {
+    PeerArgs { process: rooted(args.process.clone(), globals), ..args }
 }
 
 /// Panics where the command line contradicts itself.

@@ -194,6 +194,17 @@ impl Desk<'_> {
         Ok(connection)
     }
 
+    /// As [`Self::connect`], to a server that may only just have been started.
+    pub(crate) fn connect_soon(&mut self) -> Outcome<Connection> {
+        for _ in 0..LOOKS_FOR_SERVER {
+            match self.connect() {
+                Err(Failure::SocketUnreachable { .. }) => self.pause(BETWEEN_LOOKS),
+                other => return other,
+            }
+        }
+        self.connect()
+    }
+
     pub(crate) fn signer(&self) -> Outcome<Box<dyn StatementSigner>> {
         self.around.keyring.signer(self.settings.key.as_deref())
     }
@@ -216,6 +227,10 @@ impl Desk<'_> {
         Here { now: connection.challenge.now, zone: self.zone().clone() }
     }
 }
+
+/// A server that is being started waits for its keeper; so often it is looked for, in all a quarter of a minute.
+const LOOKS_FOR_SERVER: u32 = 60;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// Signing and filing.
 impl Desk<'_> {

@@ -103,6 +103,16 @@ failures! {
     ScanFailed { address, why } = "scan-failed", CannotDecide;
     TrustMissing = "trust-missing", Usage;
     TrustUnreadable { path, why } = "trust-unreadable", Usage;
+    /// `serve` or `init draft` was started as root, and these users are not on this machine.
+    UsersMissing { names } = "users-missing", CannotDecide;
+    UsersNotApart { one, other } = "users-not-apart", CannotDecide;
+    UserIsRoot { name } = "user-is-root", CannotDecide;
+    UserUnknowable { name, why } = "user-unknowable", CannotDecide;
+    /// Somebody who is not root could exchange what lies below.
+    FolderNotRoots { path, why } = "folder-not-roots", CannotDecide;
+    /// The processes' users cannot pass through it.
+    FolderClosed { path } = "folder-closed", CannotDecide;
+    FolderFailed { path, why } = "folder-failed", CannotDecide;
     KeeperFailed { why } = "keeper-failed", CannotDecide;
     RecoveryKeyDiffers { found, founded } = "recovery-key-differs", ProofFails;
 

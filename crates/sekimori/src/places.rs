@@ -42,14 +42,39 @@ impl Places {
         self.run.join("api.sock")
     }
 
+    /// Where engine makes that socket. Each process makes sockets in a folder of its own only; `run` itself is nobody's but `serve`'s.
+    pub(crate) fn api_listener(&self) -> PathBuf {
+        self.engine_run().join("api.sock")
+    }
+
     /// Engine's line to front.
     pub(crate) fn front_socket(&self) -> PathBuf {
-        self.run.join("front.sock")
+        self.front_run().join("front.sock")
     }
 
     /// Keeper's line to engine.
     pub(crate) fn keeper_socket(&self) -> PathBuf {
-        self.run.join("keeper.sock")
+        self.keeper_run().join("keeper.sock")
+    }
+
+    /// Engine makes its socket for everybody here.
+    pub(crate) fn engine_run(&self) -> PathBuf {
+        self.run.join("engine")
+    }
+
+    /// Engine makes its socket for front here.
+    pub(crate) fn front_run(&self) -> PathBuf {
+        self.run.join("front")
+    }
+
+    /// The keeper makes its socket for engine here.
+    pub(crate) fn keeper_run(&self) -> PathBuf {
+        self.run.join("keeper")
+    }
+
+    /// Where the gateway listens, noted by front for people.
+    pub(crate) fn ssh_address(&self) -> PathBuf {
+        self.run.join("ssh.address")
     }
 
     /// When the earliest live session ends, noted by front for the watcher.
@@ -64,6 +89,16 @@ impl Places {
     /// Holds `live` and `closed`.
     pub(crate) fn recordings(&self) -> PathBuf {
         self.state.join("recordings")
+    }
+
+    /// Recordings that front writes.
+    pub(crate) fn live(&self) -> PathBuf {
+        self.recordings().join("live")
+    }
+
+    /// Recordings that engine took.
+    pub(crate) fn closed(&self) -> PathBuf {
+        self.recordings().join("closed")
     }
 
     /// Front's host key and spool.

@@ -4,13 +4,15 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use crate::Target;
 use crate::keys::KeyPair;
 use crate::process::{self, Signal, Tame, Trouble, found, run, signal, until};
+use crate::users::Users;
 
-/// A socket's path has room for 108 characters; the longest of ours is `run/keeper.sock`.
-const LONGEST_ROOT: usize = 108 - "/run/keeper.sock".len() - 1;
+/// A socket's path has room for 108 characters; the longest of ours is `run/keeper/keeper.sock`.
+const LONGEST_ROOT: usize = 108 - "/run/keeper/keeper.sock".len() - 1;
 
 /// One installation; what `serve` started ends with it.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Installation {
     server: Option<Tame>,
     /// What is typed to end a program in a terminal does not end the server.
     stays: bool,
+    /// Where the processes have users of their own.
+    users: Option<Arc<Users>>,
 }
 
 /// Somebody with a key of their own.
@@ -53,11 +57,28 @@ impl Process {
 }
 
 impl Installation {
-    /// Makes the folder; nothing is founded or started yet. `config` is `sekimori.toml` without `listen`.
+    /// Makes the folder; nothing is founded or started yet. `config` is `sekimori.toml` without `listen`. All three processes run as whoever
+    /// runs this.
     ///
     /// # Errors
     /// When the folder cannot be made, or its path is too long for a socket.
     pub fn new(binary: &Path, root: &Path, config: &str) -> Result<Self, Trouble> {
+        Self::make(binary, root, &format!("one_user = true\n{config}"))
+    }
+
+    /// As [`Self::new`], and root gives each process its own of these users.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_users(binary: &Path, root: &Path, config: &str, users: Arc<Users>) -> Result<Self, Trouble> {
+        let [keeper, engine, front] = Users::NAMES;
+        let named = format!("[users]\nkeeper = \"{keeper}\"\nengine = \"{engine}\"\nfront = \"{front}\"\n");
+        let mut own = Self::make(binary, root, &format!("{config}\n{named}"))?;
+        own.users = Some(users);
+        Ok(own)
+    }
+
+    fn make(binary: &Path, root: &Path, config: &str) -> Result<Self, Trouble> {
         if root.as_os_str().len() > LONGEST_ROOT {
             return Err(Trouble(format!("`{}` is too long a path for an installation's sockets", root.display())));
         }
@@ -71,7 +92,7 @@ impl Installation {
 
     /// One that is there already.
     pub fn of(binary: &Path, root: &Path) -> Self {
-        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false }
+        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false, users: None }
     }
 
     /// Its server is to go on when the program that started it is interrupted.
@@ -102,7 +123,10 @@ impl Installation {
 
     /// `sekimori …` with nothing of the user's own environment.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.users {
+            Some(users) => users.knowing(&self.binary),
+            None => Command::new(&self.binary),
+        };
         command.env_clear().env("PATH", PATH).env("HOME", self.root.join("home")).env("LANG", "C.UTF-8");
         command.arg("--root").arg(&self.root).args(words).stdin(Stdio::null());
         command
@@ -301,7 +325,7 @@ impl Installation {
     /// # Errors
     /// When it does not come up; with the end of its log.
     pub fn start(&mut self) -> Result<(), Trouble> {
-        for stale in ["run/ssh.address", "run/api.sock", "run/keeper.sock"] {
+        for stale in ["run/ssh.address", "run/engine/api.sock"] {
             let _absent = fs::remove_file(self.root.join(stale));
         }
         let log =
@@ -313,9 +337,7 @@ impl Installation {
         }
         let mut server = Tame::start(command.stdout(log).stderr(again))?;
         let ready = found("the installation to serve", || {
-            // An engine without its keeper answers that it cannot decide yet.
-            let sockets = ["api.sock", "keeper.sock"].iter().all(|name| self.root.join("run").join(name).exists());
-            let up = sockets && self.port().is_ok();
+            let up = self.root.join("run/api.sock").exists() && self.port().is_ok();
             (up || server.ended().is_some()).then_some(up)
         });
         let log =

@@ -7,6 +7,7 @@ pub mod process;
 pub mod scratch;
 pub mod ssh;
 pub mod sshd;
+pub mod users;
 
 pub use installation::{Installation, Person};
 pub use keys::KeyPair;
@@ -15,6 +16,7 @@ pub use process::{Tame, Trouble};
 pub use scratch::Scratch;
 pub use ssh::SshClient;
 pub use sshd::{Settings, Sshd};
+pub use users::Users;
 
 /// A server that certificates open, however it is kept apart.
 pub trait Target {

@@ -30,7 +30,7 @@ use domain::{
     Window,
 };
 use engine::clock::{Clock, SystemClock};
-use engine::{Config, Engine, Places, random};
+use engine::{Config, Engine, Local, Places, random};
 use envelope::Salt;
 use keeper::{Keeper, KeySet, Memory, Protection};
 use ledger::Hash;
@@ -381,7 +381,13 @@ fn try_start_engine(
     for sub in ["live", "closed"] {
         std::fs::create_dir_all(recordings.join(sub)).unwrap();
     }
-    let config = Config { recordings, age_recipients: vec![], commands_a_second: 10_000.0, burst: 10_000.0 };
+    let config = Config {
+        recordings,
+        age_recipients: vec![],
+        commands_a_second: 10_000.0,
+        burst: 10_000.0,
+        local: Local::one_user(),
+    };
     let engine = Engine::start(
         &Places { ledger: dir.join("ledger"), keeper_socket: dir.join("keeper.sock") },
         config,

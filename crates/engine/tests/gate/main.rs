@@ -2,4 +2,5 @@
 
 mod clock;
 mod passage;
+mod peers;
 mod snapshots;

@@ -13,7 +13,7 @@ fn a_recording_is_created_once_private_and_with_its_header() {
     let (hash, header) = (draft.header_hash(), draft.header().clone());
     let writer = draft.create(dir.path()).unwrap();
     let path = dir.path().join("ses_test.skmrec");
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
     assert_eq!(fs::read(&path).unwrap(), header.bytes());
     assert_eq!((writer.header_hash(), Header::of(&path).unwrap().hash()), (hash, hash));
     assert_eq!(recorder::header_bytes(&path).unwrap(), header.bytes());

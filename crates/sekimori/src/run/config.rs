@@ -29,6 +29,25 @@ pub(crate) struct Config {
     pub(crate) passphrase_file: Option<PathBuf>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub(crate) log: String,
+    /// Started as root, `serve` runs all three processes as root instead of each as its own user. For trying things out.
+    pub(crate) one_user: bool,
+    pub(crate) users: UserNames,
+}
+
+/// Names of the system's users that the processes run as, when `serve` is started as root.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UserNames {
+    pub(crate) keeper: String,
+    pub(crate) engine: String,
+    pub(crate) front: String,
+}
+
+impl Default for UserNames {
+    fn default() -> Self {
+        let named = |process| format!("sekimori-{process}");
+        Self { keeper: named("keeper"), engine: named("engine"), front: named("front") }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -60,6 +79,8 @@ impl Default for Config {
             burst: 200.0,
             passphrase_file: None,
             log: "info".to_owned(),
+            one_user: false,
+            users: UserNames::default(),
         }
     }
 }
@@ -97,5 +118,7 @@ mod tests {
     fn every_field_has_a_default() {
         assert_eq!(toml::from_str::<Config>("").unwrap().listen.port(), 2222);
         assert_eq!(toml::from_str::<Config>("language = \"ja\"").unwrap().language, Tongue::Ja);
+        let users = toml::from_str::<Config>("[users]\nfront = \"gate-front\"").unwrap().users;
+        assert_eq!((users.front.as_str(), users.keeper.as_str()), ("gate-front", "sekimori-keeper"));
     }
 }

@@ -11,12 +11,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config::{CipherChoice, Tongue};
-use super::{Config, RunError, lockdown};
+use super::lockdown::{Reach, lock_down, raise_open_files};
+use super::{Config, RunError};
 use crate::messages::{self, Lang};
 use crate::places::Places;
 
 pub(super) fn run(places: &Places, config: Config) -> Result<(), RunError> {
-    lockdown::give_up_privileges();
+    raise_open_files();
+    lock_down(&Reach::of_front(places, config.listen.port()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -31,7 +33,7 @@ async fn serve(places: &Places, config: Config) -> Result<(), RunError> {
         engine_socket: places.front_socket(),
         api_socket: places.api_socket(),
         own: places.front(),
-        live: places.recordings().join("live"),
+        live: places.live(),
         language: match config.language {
             Tongue::En => Language::English,
             Tongue::Ja => Language::Japanese,
@@ -49,7 +51,7 @@ async fn serve(places: &Places, config: Config) -> Result<(), RunError> {
         terminate.recv().await;
         stop.send_replace(true);
     });
-    let address = places.run.join("ssh.address");
+    let address = places.ssh_address();
     let ready = move |listening: std::net::SocketAddr| {
         tracing::info!(%listening, "the SSH gateway listens");
         let _for_people = std::fs::write(&address, format!("{listening}\n"));

@@ -1,21 +1,24 @@
 //! The keeper process: its keys, its memory, one socket for engine.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use envelope::Secret;
 use keeper::{Keeper, KeyFile, Memory, WallClock};
 
-use super::{Config, RunError, lockdown};
+use super::lockdown::{Reach, lock_down};
+use super::{Config, Peers, RunError};
 use crate::places::Places;
 
-pub(super) fn run(places: &Places, config: &Config) -> Result<(), RunError> {
-    lockdown::give_up_privileges();
+pub(super) fn run(places: &Places, config: &Config, peers: Peers) -> Result<(), RunError> {
     let failed = |what: &'static str| move |why: String| RunError::new(what, why);
+    // It may lie anywhere, and is read once.
+    let passphrase = config.passphrase_file.as_deref().map(first_line).transpose()?;
+    lock_down(&Reach::of_keeper(places));
     let dir = places.keeper();
     let file = KeyFile::read(&dir).map_err(|e| failed("keeper's keys")(e.to_string()))?;
-    let passphrase = config.passphrase_file.as_deref().map(first_line).transpose()?;
     let keys = file.open(passphrase.as_ref()).map_err(|e| failed("keeper's keys")(e.to_string()))?;
     let memory = Memory::open(&dir).map_err(|e| failed("keeper's memory")(e.to_string()))?;
     let sources = config.source_addresses.iter().map(|cidr| cidr.parse()).collect::<Result<Vec<_>, _>>();
@@ -23,9 +26,7 @@ pub(super) fn run(places: &Places, config: &Config) -> Result<(), RunError> {
     let settings = keeper::Config::new(sources).map_err(|e| RunError::new("source_addresses", e))?;
     let mut keeper = Keeper::new(keys, memory, settings, WallClock).map_err(|e| failed("keeper")(e.to_string()))?;
     let listener = listen(&places.keeper_socket())?;
-    // Engine runs as the same user, until packages give each process its own.
-    let engine = rustix::process::getuid().as_raw();
-    match keeper::serve(&listener, &mut keeper, engine) {
+    match keeper::serve(&listener, &mut keeper, peers.engine) {
         Err(error) => Err(RunError::new("keeper's socket", error)),
         Ok(never) => match never {},
     }
@@ -38,5 +39,9 @@ fn first_line(path: &Path) -> Result<Secret<String>, RunError> {
 
 fn listen(path: &Path) -> Result<UnixListener, RunError> {
     super::serve::clear_socket(path)?;
-    UnixListener::bind(path).map_err(|e| RunError::new("keeper's socket", e))
+    let failed = |e| RunError::new("keeper's socket", e);
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    // Engine may be another user. Only it passes the folder, and only it is spoken to.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    Ok(listener)
 }

@@ -36,6 +36,9 @@ fn two_founders_found_an_installation() {
           missing: an account to ask for: `sekimori target add`, `sekimori account add`
           well: the keeper answers
           failing: the gateway is not connected; live sessions still end in time
+          warning: keeper, engine and gateway run as one user: whoever breaks into one reaches the files of all
+          warning: the kernel does not keep the processes to their own folders (Landlock is missing or off)
+          warning: only 2 administrators have a key; have at least 3, so that one can be frozen and a lost key replaced
         not ready: nothing opens
         --
     "#]]

@@ -134,7 +134,11 @@ impl World {
     /// A folder and nobody.
     pub(crate) fn empty() -> Self {
         let dir = tempfile::Builder::new().prefix("skm").tempdir().unwrap();
-        Self { dir, clock: SetClock::new(), draws: Arc::default(), server: None }
+        let world = Self { dir, clock: SetClock::new(), draws: Arc::default(), server: None };
+        // The tests may run as root; here are no users to hand the keys to.
+        std::fs::create_dir_all(world.places().config).unwrap();
+        std::fs::write(world.places().config.join("sekimori.toml"), "one_user = true\n").unwrap();
+        world
     }
 
     /// Founded by commander and auditor, through the commands that founders use.
@@ -297,7 +301,7 @@ impl World {
     /// Starts keeper and engine on the keys that `init draft` made.
     pub(crate) fn serve(&mut self) {
         let places = self.places();
-        std::fs::create_dir_all(&places.run).unwrap();
+        ["keeper", "engine", "front"].iter().for_each(|one| std::fs::create_dir_all(places.run.join(one)).unwrap());
         std::fs::create_dir_all(places.recordings().join("closed")).unwrap();
         std::fs::create_dir_all(places.recordings().join("live")).unwrap();
         self.serve_keeper(&places);
@@ -307,6 +311,7 @@ impl World {
             age_recipients: vec![],
             commands_a_second: 1000.0,
             burst: 1000.0,
+            local: engine::Local::one_user(),
         };
         let paths = engine::Places { ledger: places.ledger(), keeper_socket: places.keeper_socket() };
         let _inside = runtime.enter();

@@ -13,6 +13,9 @@ use crate::cards::{Draft, FounderCard};
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Readers};
+use crate::places::Places;
+use crate::run::users::{self, Crew};
+use crate::run::{Config, folders};
 use crate::settings::Form;
 use crate::times;
 
@@ -50,6 +53,7 @@ pub(super) fn run(args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
         args.origin.parse().map_err(|_| Failure::OriginUnreadable { text: args.origin.chars().take(120).collect() })?;
     let delay_s = u32::try_from(times::duration(&args.delay)?.as_secs()).unwrap_or(u32::MAX);
     let passphrase = args.passphrase_file.as_deref().map(read_passphrase).transpose()?;
+    let crew = crew(&desk.settings.places)?;
     // Looked at first: keys without their draft or shares would have to be thrown away.
     nothing_there(args, desk)?;
     let (keys, recovery) = (KeySet::generate(), RecoveryKey::generate());
@@ -60,18 +64,21 @@ pub(super) fn run(args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
         .map_err(|error| Failure::SharesRefused { why: error.to_string() })?;
     let draft = draft(&cards, origin, &keys, setup, desk)?;
     let protection = passphrase.as_ref().map_or(Protection::Plain, Protection::Passphrase);
-    make_state_folder(&desk.settings.places.state)?;
+    folders::make_for_keys(&desk.settings.places, &crew)?;
     keys.store(&desk.settings.places.keeper(), protection)
         .map_err(|error| Failure::KeeperFailed { why: error.to_string() })?;
+    folders::hand_keys_over(&desk.settings.places, &crew)?;
     files::create_json(&args.out, &draft, Readers::Owner)?;
     hand_out(&shares, args, desk)
 }
 
-/// On a fresh machine nothing is there yet; what is made is the service owner's alone.
-fn make_state_folder(state: &Path) -> Outcome<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    made.map_err(|error| Failure::KeeperFailed { why: format!("`{}`: {error}", files::shown(state)) })
+/// The users as `serve` will choose them, so that the keeper finds its keys in its own hands.
+fn crew(places: &Places) -> Outcome<Crew> {
+    let config = Config::read(places).map_err(|error| {
+        let path = files::shown(&places.config.join("sekimori.toml"));
+        Failure::SettingsUnreadable { path, why: error.to_string() }
+    })?;
+    users::decide(&config, rustix::process::getuid().as_raw(), &users::look_up)
 }
 
 /// One line, without its end.

@@ -9,7 +9,7 @@ use crate::failure::Outcome;
 
 pub(super) fn run(args: &SealedArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let (draft, signatures) = read_sealed(args)?;
-    let mut connection = desk.connect()?;
+    let mut connection = desk.connect_soon()?;
     let origin = draft.founding.origin.to_string();
     let founded = Founded { founding: draft.founding, signatures };
     let receipt = connection.receipt(&ApiAsk::InitSeal { founded, openings: draft.openings })?;
