@@ -1,4 +1,5 @@
 //! The start from a snapshot: only from one that the ledger confirms, whatever else lies beside it.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use domain::event::{Event, SnapshotTaken};
 use domain::state::FOLD_VERSION;
