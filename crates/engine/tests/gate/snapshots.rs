@@ -29,7 +29,7 @@ fn confirm(store: &mut Store, reader: &Reader, size: u64, hash: ledger::Hash) {
 async fn a_snapshot_that_no_entry_confirms_is_passed_over_for_one_that_is_confirmed() {
     let s = scene().await;
     s.world.engine.stop().await;
-    let (mut store, reader) = Store::open(&s.world.dir.path().join("ledger")).unwrap();
+    let (mut store, reader) = Store::open(s.world.dir.path().join("ledger")).unwrap();
     let earlier = engine::fold::full(&reader, u64::MAX).unwrap();
     let serial = earlier.passage.next_serial;
     let start = || engine::fold::start(&reader, &store.snapshots()).unwrap().passage.next_serial;
