@@ -2,7 +2,9 @@
 
 pub mod closure;
 mod permit;
+pub mod replay;
 pub mod signatures;
 pub mod statement;
+pub mod whole;
 
 pub use permit::{Fault, LONGEST_TEGATA, ServersWord, Tegata, Trust, Verdict, VerifiedTegata, Voice, log_verifier};
