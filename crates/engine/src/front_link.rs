@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use channel::front::{Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, Setup, ToFront};
+use channel::front::{EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, Setup, ToFront};
 use channel::{ChannelError, Greeting, Role, frame};
 use domain::decide::still_stands;
-use domain::event::{Attempt, Event, RecordingAnchored, SessionEnded, SessionEnding};
+use domain::event::{Attempt, Event, SessionEnded, SessionEnding};
 use domain::state::Order;
 use domain::{Actor, ErrandId, Refusal, SessionId, State, TargetId, Timestamp};
-use ledger::{Frontier, Hash};
+use ledger::Hash;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
@@ -216,16 +216,6 @@ impl Engine {
         self.writer.propose(Attempt::Passage, Actor::Engine, make).await.map(|_| ())
     }
 
-    /// One Merkle root over all live recordings, in the order of their session ids.
-    async fn anchor(self: &Arc<Self>, recordings: BTreeMap<SessionId, Anchor>) -> Result<(), Refusal> {
-        if recordings.is_empty() {
-            return Ok(());
-        }
-        let root = anchor_root(&recordings);
-        let recordings = u32::try_from(recordings.len()).unwrap_or(u32::MAX);
-        self.write_own(Event::RecordingAnchored(RecordingAnchored { root, recordings })).await
-    }
-
     /// Sessions that front no longer knows, and of whose end it told nothing.
     async fn end_lost(self: &Arc<Self>, live: &BTreeSet<SessionId>) {
         let state = self.state();
@@ -275,16 +265,6 @@ impl Engine {
         let size = self.state().journal.size;
         self.front.send(ToFront::Beat { size });
     }
-}
-
-/// The root over the recordings' points (`spec/recording.md`, section 6), in the order of their session ids. The chain binds the header, which the session's entry names.
-fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
-    let mut frontier = Frontier::new();
-    for (session, anchor) in recordings {
-        let leaf = format!("{session} {} {}", anchor.chunks, anchor.chain);
-        frontier.append(ledger::leaf_hash(leaf.as_bytes()));
-    }
-    frontier.root()
 }
 
 /// A session flows while its order says so and its grant stands; whatever else, it is killed.

@@ -1,5 +1,6 @@
 //! The single writer, what it decides and what follows from it; one file per verb. Knows no network but two local sockets.
 
+mod anchors;
 pub mod api;
 mod checkpoints;
 pub mod clock;

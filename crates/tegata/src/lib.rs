@@ -1,5 +1,6 @@
 //! The permit: statements that persons sign, the signatures, the chain to the founders, and the file that proves a grant. No clock, no I/O.
 
+pub mod anchors;
 pub mod closure;
 mod permit;
 pub mod replay;

@@ -85,6 +85,8 @@ pub enum LedgerFault {
     Line { line: u64, what: &'static str },
     #[error("the file is cut off after {entries} entries")]
     Cut { entries: u64 },
+    #[error("the checkpoint of {size} entries stands after {entries}")]
+    Missing { entries: u64, size: u64 },
     #[error("the file says that it has {said} entries and has {found}")]
     Count { said: u64, found: u64 },
     #[error("something outside the entries was changed, dropped or added: the file's own hash differs")]
@@ -215,21 +217,25 @@ impl WholeLedger {
         &self.state
     }
 
-    /// Takes the next line, its newline included. A line without one is the end of a file that was cut off.
+    /// Takes the next line, its newline included, and gives the entry in it, if it is one. A line without newline is the end of a file that
+    /// was cut off. That the entry stands under a signed head is known only when [`Self::finish`] says so.
     ///
     /// # Errors
     /// The first [`LedgerFault`] that shows at it.
-    pub fn line(&mut self, line: &[u8]) -> Result<(), LedgerFault> {
+    pub fn line(&mut self, line: &[u8]) -> Result<Option<Entry>, LedgerFault> {
         self.lines += 1;
         let Some(text) = line.strip_suffix(b"\n") else { return Err(self.cut_or_other()) };
-        match self.stage {
-            Stage::AwaitingForm if text == FORM.as_bytes() => self.stage = Stage::AwaitingEnd,
+        let entry = match self.stage {
+            Stage::AwaitingForm if text == FORM.as_bytes() => {
+                self.stage = Stage::AwaitingEnd;
+                None
+            }
             Stage::AwaitingForm => return Err(LedgerFault::OtherForm),
             Stage::AwaitingEnd => self.body(line, text)?,
             Stage::Ended => return Err(self.odd("after the end")),
-        }
+        };
         self.read.update(line);
-        Ok(())
+        Ok(entry)
     }
 
     fn cut_or_other(&self) -> LedgerFault {
@@ -243,18 +249,23 @@ impl WholeLedger {
         LedgerFault::Line { line: self.lines, what }
     }
 
-    fn body(&mut self, line: &[u8], text: &[u8]) -> Result<(), LedgerFault> {
+    fn body(&mut self, line: &[u8], text: &[u8]) -> Result<Option<Entry>, LedgerFault> {
         if let Some(rest) = text.strip_prefix(ENTRY.as_bytes()) {
-            return self.entry(rest);
+            return self.entry(rest).map(Some);
         }
         if text.starts_with(CHECKPOINT.as_bytes()) {
             let note = note_of(line).filter(|note| checkpoint_line(note).as_bytes() == line);
-            return self.checkpoint(note.ok_or_else(|| self.odd("no checkpoint as it should be written"))?);
+            self.checkpoint(note.ok_or_else(|| self.odd("no checkpoint as it should be written"))?)?;
+            return Ok(None);
         }
-        if text.starts_with(END.as_bytes()) { self.end(text) } else { Err(self.odd("neither entry, checkpoint nor end")) }
+        if text.starts_with(END.as_bytes()) {
+            self.end(text).map(|()| None)
+        } else {
+            Err(self.odd("neither entry, checkpoint nor end"))
+        }
     }
 
-    fn entry(&mut self, text: &[u8]) -> Result<(), LedgerFault> {
+    fn entry(&mut self, text: &[u8]) -> Result<Entry, LedgerFault> {
         let place = self.entries();
         let (said, bytes) = text.split_at_checked(HASH_TEXT).ok_or_else(|| self.odd("too short for an entry"))?;
         let bytes = bytes.strip_prefix(b" ").ok_or_else(|| self.odd("no entry as it should be written"))?;
@@ -273,7 +284,8 @@ impl WholeLedger {
         self.found.signatures += proofs.len() as u64;
         self.listen(&entry);
         self.frontier.append(leaf);
-        self.compare_earlier()
+        self.compare_earlier()?;
+        Ok(entry)
     }
 
     /// The founding must be the founders'; then it names the key of the checkpoints.
@@ -312,6 +324,9 @@ impl WholeLedger {
         let Some(founded) = &self.founded else { return Err(self.odd("a checkpoint before the founding")) };
         note.clone().verify(&founded.log).map_err(|why| LedgerFault::Checkpoint { size: claimed.size, why })?;
         let covered = self.covered();
+        if claimed.size > entries {
+            return Err(LedgerFault::Missing { entries, size: claimed.size });
+        }
         if claimed.size != entries || claimed.size <= covered {
             return Err(self.odd("a checkpoint at another place than its size says"));
         }

@@ -11,7 +11,7 @@ use ledger::{Checkpoint, Ed25519Signer, Hash, MemoryTree, Policy, SignedCheckpoi
 use proptest::prelude::*;
 use real::{RealPen, seed, trust};
 use tegata::ServersWord;
-use tegata::whole::{Lines, LedgerFault, LedgerVerdict, WholeLedger, note_of};
+use tegata::whole::{LedgerFault, LedgerVerdict, Lines, WholeLedger, note_of};
 use world::{LOG_KEY, Shop, World};
 
 type W = World<RealPen>;
@@ -138,7 +138,10 @@ fn a_changed_entry_is_named_by_its_number() {
                 let mut bytes = file.clone().into_bytes();
                 bytes[at] ^= 1;
                 let fault = check(&world, &bytes).expect_err("a changed byte");
-                assert!(matches!(fault, LedgerFault::Changed { seq } if seq == place), "entry {place}, byte {at}: {fault}");
+                assert!(
+                    matches!(fault, LedgerFault::Changed { seq } if seq == place),
+                    "entry {place}, byte {at}: {fault}"
+                );
             }
             place += 1;
         }
@@ -173,7 +176,8 @@ fn a_dropped_moved_or_doubled_entry_is_named_by_its_place() {
 #[test]
 fn a_rewritten_entry_is_caught_between_two_checkpoints() {
     let world = lived();
-    let anchor = world.entries.iter().position(|entry| matches!(entry.event, Event::RecordingAnchored(_))).expect("one");
+    let anchor =
+        world.entries.iter().position(|entry| matches!(entry.event, Event::RecordingAnchored(_))).expect("one");
     let mut entries = world.bytes.clone();
     let event = Event::RecordingAnchored(RecordingAnchored { root: Hash::of(b"other"), recordings: 1 });
     entries[anchor] = Entry { event, ..world.entries[anchor].clone() }.encode().expect("it fits");
@@ -296,8 +300,7 @@ fn harm() -> impl Strategy<Value = Harm> {
         (place.clone(), 0..8_u8).prop_map(|(at, bit)| Harm::Flip { at, bit }),
         (place.clone(), 1..200_usize).prop_map(|(at, length)| Harm::Drop { at, length }),
         (place.clone(), prop::collection::vec(any::<u8>(), 1..50)).prop_map(|(at, bytes)| Harm::Insert { at, bytes }),
-        (place.clone(), place.clone(), 1..80_usize)
-            .prop_map(|(one, other, length)| Harm::Swap { one, other, length }),
+        (place.clone(), place.clone(), 1..80_usize).prop_map(|(one, other, length)| Harm::Swap { one, other, length }),
         place.clone().prop_map(|at| Harm::Truncate { at }),
         place.clone().prop_map(|line| Harm::DropLine { line }),
         place.clone().prop_map(|line| Harm::DoubleLine { line }),
@@ -316,7 +319,9 @@ impl Harm {
             Self::Insert { at, bytes: more } => drop(bytes.splice(at % size..at % size, more.iter().copied())),
             Self::Swap { one, other, length } => {
                 let (one, other) = (one % size, other % size);
-                (0..*length).filter(|n| one + n < size && other + n < size).for_each(|n| bytes.swap(one + n, other + n));
+                (0..*length)
+                    .filter(|n| one + n < size && other + n < size)
+                    .for_each(|n| bytes.swap(one + n, other + n));
             }
             Self::Truncate { at } => bytes.truncate(at % size),
             Self::DropLine { line } => {

@@ -94,6 +94,22 @@ impl Gateway {
         Passage { session, terms: *terms, recording: draft.create(&self.live).unwrap() }
     }
 
+    /// Makes what is recorded so far durable and has it anchored.
+    pub(crate) fn anchor(&mut self, passage: &mut Passage) {
+        let _status = passage.recording.seal().unwrap();
+        let anchor = passage.recording.sync().unwrap();
+        let point = Anchor { chunks: anchor.chunks, chain: anchor.chain };
+        let asked = FrontAsk::Anchors { recordings: [(passage.session, point)].into() };
+        assert!(matches!(self.ask(asked), FrontAnswer::Noted));
+    }
+
+    /// A gateway that was killed and came back knows of no session.
+    pub(crate) fn come_back(world: &World) -> Self {
+        let mut gateway = Self::connect(world);
+        assert!(matches!(gateway.ask(FrontAsk::Live { sessions: [].into() }), FrontAnswer::Noted));
+        gateway
+    }
+
     pub(crate) fn end(&mut self, mut passage: Passage) {
         let closed = passage.recording.close(Duration::from_secs(5)).unwrap();
         let anchor = Anchor { chunks: closed.anchor.chunks, chain: closed.anchor.chain };
@@ -110,6 +126,12 @@ impl Gateway {
 }
 
 impl Passage {
+    /// Something shown at a second of the session, in chunks of its own.
+    pub(crate) fn say(&mut self, second: u64, bytes: &[u8]) {
+        let at = Duration::from_secs(second);
+        let _status = self.recording.frame(Kind::Data, 0, Direction::Out, at, bytes).unwrap();
+    }
+
     /// What a short session with a terminal looks like.
     pub(crate) fn play(&mut self) {
         let window = body::Window { columns: 80, rows: 24, width_px: 0, height_px: 0 };

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io::{BufReader, Write};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use channel::api::{Query, View};
+use channel::api::{AnchorView, Query, View};
 use domain::event::{Event, SessionEnded, SessionOpened};
 use domain::statement::Deed;
 use domain::{Entry, SessionId, SuiteKey};
 use envelope::{OpeningKey, Sealed};
 use recorder::{Header, Reader, SessionKey};
+use tegata::anchors::{AnchorProof, MOST_ANCHORS};
 
 use crate::connection::{Connection, view};
 use crate::desk::{Caller, Desk};
@@ -25,8 +27,16 @@ pub(super) struct Fetched {
     pub(super) permit: u64,
     pub(super) opened: Facts<SessionOpened>,
     pub(super) ended: Option<Facts<SessionEnded>>,
+    pub(super) anchors: Vec<Anchor>,
     file: tempfile::NamedTempFile,
     key: SessionKey,
+}
+
+/// A point of the recording that an entry binds, as the server gives both.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    pub(super) proof: AnchorProof,
+    pub(super) bytes: String,
 }
 
 /// A fact and the number of its entry.
@@ -37,6 +47,11 @@ pub(super) struct Facts<T> {
 }
 
 impl Fetched {
+    /// Where the recording lies as long as this lives.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// A reader from the beginning.
     pub(super) fn reader(&self) -> Outcome<Reader<BufReader<File>>> {
         Reader::open(self.file.path(), &self.key).map_err(|error| fails(self.session, &error))
@@ -62,12 +77,13 @@ pub(super) fn fetch(session: &str, purpose: &str, caller: &mut Caller, desk: &mu
     let (sealed, size) = sealed_key(&mut caller.connection, session, receipt.seq)?;
     desk.note("say-fetching", &[("size", size.div_ceil(1024).to_string().into())]);
     let file = bytes(&mut caller.connection, session, receipt.seq)?;
+    let anchors = anchors(&mut caller.connection, session, receipt.seq)?;
     let header = Header::of(file.path()).and_then(|header| header.expect(&opened.fact.recording).map(|()| header));
     let header = header.map_err(|error| fails(session, &error))?;
     let unsealed =
         reading.open(&keeper::replay_context(session, receipt.seq), &sealed).map_err(|error| fails(session, &error))?;
     let key = SessionKey::from_opened(&header, &unsealed).map_err(|error| fails(session, &error))?;
-    Ok(Fetched { session, permit: receipt.seq, opened, ended, file, key })
+    Ok(Fetched { session, permit: receipt.seq, opened, ended, anchors, file, key })
 }
 
 /// How the session was opened and, if it is over, how it ended.
@@ -116,6 +132,25 @@ fn bytes(connection: &mut Connection, session: SessionId, permit: u64) -> Outcom
         if last || page.is_empty() {
             file.flush().map_err(unwritable)?;
             return Ok(file);
+        }
+    }
+}
+
+/// All of them, page by page.
+fn anchors(connection: &mut Connection, session: SessionId, permit: u64) -> Outcome<Vec<Anchor>> {
+    let (mut found, mut from) = (Vec::new(), 0);
+    loop {
+        let View::Anchors { anchors, next } = connection.read(Query::Anchors { session, permit, from })? else {
+            return Err(Failure::AnswerUnexpected { wanted: "anchors".into() });
+        };
+        found.extend(anchors.into_iter().map(|view| {
+            let AnchorView { seq, bytes, chunks, chain, proof } = view;
+            Anchor { proof: AnchorProof { seq, chunks, chain, proof }, bytes }
+        }));
+        match next {
+            Some(next) if next > from && found.len() < MOST_ANCHORS => from = next,
+            Some(_) => return Err(Failure::AnswerUnexpected { wanted: "anchors".into() }),
+            None => return Ok(found),
         }
     }
 }
