@@ -71,7 +71,11 @@ impl Engine {
         let newest = self.reader.by_subject(&subject, 0..u64::MAX, Order::NewestFirst, store::MAX_PAGE);
         let newest = newest.map_err(|e| unavailable("reading the ledger", &e))?;
         let ended = newest.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok());
-        let mut ended = ended.filter(|e| matches!(&e.event, Event::SessionEnded(fact) if fact.session == *session));
+        let mut ended = ended.filter(|entry| match &entry.event {
+            Event::SessionEnded(fact) => fact.session == *session,
+            Event::ErrandEnded(fact) => fact.recorded.is_some_and(|recorded| recorded.session == *session),
+            _ => false,
+        });
         Ok(ended.next().map_or(u64::MAX, |entry| entry.seq))
     }
 }

@@ -29,7 +29,8 @@ const BEAT: Duration = Duration::from_secs(1);
 pub(crate) struct FrontDesk {
     line: Mutex<Option<mpsc::Sender<ToFront>>>,
     told: Mutex<BTreeMap<SessionId, Order>>,
-    errands: Mutex<HashMap<ErrandId, TargetId>>,
+    /// Errands under way: where to, and the names of their recordings.
+    errands: Mutex<HashMap<ErrandId, (TargetId, SessionId)>>,
     probed: Mutex<HashMap<TargetId, Duration>>,
 }
 
@@ -54,19 +55,19 @@ impl FrontDesk {
 
     pub(crate) fn send_errand(&self, target: TargetId, terms: ErrandTerms) {
         let errand = terms.errand;
-        hold(&self.errands).insert(errand, target);
+        hold(&self.errands).insert(errand, (target, terms.session));
         if !self.send(ToFront::Errand(Box::new(terms))) {
             self.errand_over(&errand);
         }
     }
 
-    pub(crate) fn target_of(&self, errand: &ErrandId) -> Option<TargetId> {
+    pub(crate) fn sent(&self, errand: &ErrandId) -> Option<(TargetId, SessionId)> {
         hold(&self.errands).get(errand).copied()
     }
 
     /// Whether no errand to the target is under way.
     pub(crate) fn is_idle(&self, target: &TargetId) -> bool {
-        !hold(&self.errands).values().any(|t| t == target)
+        !hold(&self.errands).values().any(|(t, _)| t == target)
     }
 
     pub(crate) fn errand_over(&self, errand: &ErrandId) {
@@ -157,11 +158,11 @@ async fn answer(engine: &Arc<Engine>, ask: FrontAsk) -> Option<FrontAnswer> {
         FrontAsk::Open(ask) => Some(FrontAnswer::Opened(engine.open(*ask).await.map(Box::new))),
         FrontAsk::Ended(fact) => engine.session_ended(fact).await.ok().map(|()| FrontAnswer::Noted),
         FrontAsk::Anchors { recordings } => engine.anchor(recordings).await.ok().map(|()| FrontAnswer::Noted),
-        FrontAsk::ErrandReady { errand, subject } => {
-            Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject).await))
+        FrontAsk::ErrandReady { errand, subject, recording } => {
+            Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject, recording).await))
         }
-        FrontAsk::ErrandEnded { errand, outcome } => {
-            let _late = engine.errand_ended(errand, outcome).await;
+        FrontAsk::ErrandEnded { errand, outcome, recorded } => {
+            let _late = engine.errand_ended(errand, outcome, recorded).await;
             Some(FrontAnswer::Noted)
         }
         FrontAsk::Live { sessions } => {
@@ -201,7 +202,7 @@ impl Engine {
     }
 
     /// A closed recording goes where front cannot write.
-    fn take_recording(&self, session: &SessionId) {
+    pub(crate) fn take_recording(&self, session: &SessionId) {
         let (live, closed) = (self.config.recordings.join("live"), self.config.recordings.join("closed"));
         let name = format!("{session}.skmrec");
         if let Err(error) = std::fs::rename(live.join(&name), closed.join(&name)) {
@@ -232,6 +233,21 @@ impl Engine {
                 bytes: 0,
             };
             if self.write_own(Event::SessionEnded(ended)).await.is_ok() {
+                self.take_recording(&session);
+            }
+        }
+        self.take_leftovers(live);
+    }
+
+    /// Recordings of errands that a lost front was on: nobody writes them any more, and what they hold is kept.
+    fn take_leftovers(&self, live: &BTreeSet<SessionId>) {
+        let state = self.state();
+        let Ok(files) = std::fs::read_dir(self.config.recordings.join("live")) else { return };
+        let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        let sessions = names.filter_map(|name| name.strip_suffix(".skmrec")?.parse::<SessionId>().ok());
+        for session in sessions.filter(|id| !live.contains(id) && !state.passage.sessions.contains_key(id)) {
+            let of_errand = self.session_entry(&session).ok().and_then(|seq| self.decoded(seq));
+            if of_errand.is_some_and(|entry| matches!(entry.event, Event::ErrandOpened(_))) {
                 self.take_recording(&session);
             }
         }
@@ -304,6 +320,7 @@ pub async fn beat(engine: Arc<Engine>) {
     loop {
         tick.tick().await;
         engine.beat();
+        engine.texts.forget_old_keys();
         // Never waited for: a keeper that is away must not stop the beat.
         if probing.is_finished() {
             let engine = engine.clone();

@@ -4,6 +4,7 @@ mod anchors;
 pub mod api;
 mod checkpoints;
 pub mod clock;
+mod data_keys;
 mod engine;
 mod errand;
 pub mod fold;

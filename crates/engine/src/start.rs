@@ -55,7 +55,7 @@ impl Engine {
         }
         let engine = Arc::new(Self {
             writer,
-            texts: Arc::new(Texts::new(reader.clone(), keeper.clone())),
+            texts: Arc::new(Texts::new(reader.clone(), keeper.clone(), clock.clone())),
             proofs: Arc::new(Proofs::new(reader.clone())),
             keeper,
             clock,

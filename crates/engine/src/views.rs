@@ -251,7 +251,7 @@ impl Engine {
         opening.into_iter().collect()
     }
 
-    fn decoded(&self, seq: u64) -> Option<Entry> {
+    pub(crate) fn decoded(&self, seq: u64) -> Option<Entry> {
         let stored = self.reader.entry(seq).ok()??;
         Entry::decode(&stored.bytes).ok()
     }

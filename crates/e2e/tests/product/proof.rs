@@ -97,3 +97,19 @@ fn a_whole_ledger_verifies_offline_and_any_change_is_found() {
         assert_eq!(code, 4, "the ledger was cut at {at} unseen: {said}");
     }
 }
+
+/// The probe of a real target, watched afterwards: the command's answer, as the target's own sshd gave it.
+#[test]
+fn an_errand_on_a_real_target_is_recorded() {
+    let world = World::new();
+    let entries = world.gate.json(&world.auditor.key, &["ledger", "list", "--limit", "100"]).unwrap();
+    let errand = format!("err_{}", &entries.split("err_").nth(1).expect("the target was probed")[..26]);
+    let words = ["session", "replay", &errand, "--purpose", e2e::PURPOSE, "--no-wait"];
+    let output = output_within(&mut world.gate.as_person(&world.auditor.key, &words), LIMIT).unwrap();
+    let shown = text(&output.stdout);
+    let (seconds, nanoseconds) = shown.trim_end().split_once('.').unwrap_or_else(|| panic!("{shown}"));
+    assert!(seconds.starts_with("1") && nanoseconds.parse::<u64>().is_ok(), "{shown}");
+    let words = ["session", "verify", &errand, "--purpose", e2e::PURPOSE];
+    let verified = world.gate.json(&world.auditor.key, &words).unwrap();
+    assert!(verified.contains("\"end\": \"gateway\"") && verified.contains("\"complete\": true"), "{verified}");
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use channel::front::{
-    Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, OpenAsk, SessionTerms, Setup, ToFront,
+    Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, OpenAsk, Recorded, SessionTerms, Setup, ToFront,
 };
 use channel::{Greeting, Role, frame};
 use domain::SessionId;
@@ -63,23 +63,31 @@ impl Gateway {
             }
         };
         let subject = key_of("errand").public_key().clone();
-        let certified = self.ask(FrontAsk::ErrandReady { errand: terms.errand, subject });
+        let draft = self.draft(terms.session);
+        let (errand, recording) = (terms.errand, draft.header_hash());
+        let certified = self.ask(FrontAsk::ErrandReady { errand, subject, recording });
         assert!(matches!(certified, FrontAnswer::ErrandCertified(Ok(_))), "{certified:?}");
-        self.ask(FrontAsk::ErrandEnded { errand: terms.errand, outcome: ErrandOutcome::Clock { offset_ms: 7 } });
+        let mut writer = draft.create(&self.live).unwrap();
+        let at = Duration::from_millis(40);
+        let _status = writer.frame(Kind::Exec, 1, Direction::In, at, b"date -u +%s.%N").unwrap();
+        let _status = writer.frame(Kind::Data, 1, Direction::Out, at, b"1763860830.007\n").unwrap();
+        let anchor = writer.close(at).unwrap().anchor;
+        let anchor = Anchor { chunks: anchor.chunks, chain: anchor.chain };
+        let recorded = Some(Recorded { anchor, complete: true, bytes: 29 });
+        self.ask(FrontAsk::ErrandEnded { errand, outcome: ErrandOutcome::Clock { offset_ms: 7 }, recorded });
+    }
+
+    fn draft(&self, session: SessionId) -> Draft {
+        let reading = SealingKey::from_bytes(self.setup.reading_key.bytes()).unwrap();
+        let (origin, recipients) = (self.setup.origin.clone(), Recipients::new(reading));
+        Draft::new(session.to_string(), origin, 1_763_860_000_000_000, &recipients).unwrap()
     }
 
     /// Opens a passage for the holder of `role`'s key and begins its recording.
     pub(crate) fn open(&mut self, role: &str) -> Passage {
         let session =
             SessionId::from_random(*ledger::Hash::of(&self.next.to_be_bytes()).as_bytes().first_chunk().unwrap());
-        let reading = SealingKey::from_bytes(self.setup.reading_key.bytes()).unwrap();
-        let draft = Draft::new(
-            session.to_string(),
-            self.setup.origin.clone(),
-            1_763_860_000_000_000,
-            &Recipients::new(reading),
-        )
-        .unwrap();
+        let draft = self.draft(session);
         let opened = self.ask(FrontAsk::Open(Box::new(OpenAsk {
             session,
             account: "root".into(),

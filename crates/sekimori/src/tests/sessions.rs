@@ -275,3 +275,33 @@ fn a_live_recording_is_bound_up_to_the_second_of_its_last_anchor() {
     let told = world.run("auditor", &words);
     assert_eq!((told.exit, told.json()["end"].as_str()), (Exit::Done, Some("gateway")), "{}", told.all());
 }
+
+/// What Sekimori itself did on a target is watched, exported and verified like a session, under the errand's id.
+#[test]
+fn an_errand_is_recorded_and_replayed() {
+    let world = World::ready();
+    let _gateway = granted(&world);
+    let entries = world.run("auditor", &["ledger", "list", "--limit", "50", "--json"]).out;
+    assert!(entries.contains("errand.opened"), "{entries}");
+    let errand = format!("err_{}", &entries.split("err_").nth(1).unwrap()[..26]);
+    let told = world.run("auditor", &["session", "replay", &errand, "--purpose", PURPOSE, "--no-wait"]);
+    assert_eq!((told.exit, told.out.as_str()), (Exit::Done, "1763860830.007\n"), "{}", told.all());
+    let text = world.path("errand.txt");
+    world.ok("auditor", &["session", "export", &errand, "--purpose", PURPOSE, "--text", "--out", &text]);
+    assert_eq!(std::fs::read_to_string(&text).unwrap(), "1763860830.007\n");
+    let trust = world.path("trust");
+    let verify = ["--json", "--trust", &trust, "session", "verify", &errand, "--purpose", PURPOSE];
+    let told = world.run("auditor", &verify);
+    let json = told.json();
+    assert_eq!((json["end"].as_str(), json["complete"].as_bool()), (Some("gateway"), Some(true)), "{}", told.all());
+    assert_eq!(json["entries_proved"].as_bool(), Some(true));
+    let session = json["session"].as_str().unwrap();
+    let file = world.places().recordings().join("closed").join(format!("{session}.skmrec"));
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(world.run("auditor", &verify).exit, Exit::ProofFails);
+    let other = world.run("researcher", &["session", "replay", &errand, "--purpose", PURPOSE]);
+    assert_eq!(other.exit, Exit::Refused, "{}", other.all());
+}

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use domain::event::{SessionEnded, SessionEnding};
+use domain::event::{Event, SessionEnding};
 use domain::{Entry, SessionId, Timestamp};
+use ledger::Hash;
 use recorder::{Error, Point, Structure, structure_of};
 use serde::Serialize;
 use tegata::anchors::AnchorProof;
@@ -61,13 +62,43 @@ impl Bound {
     }
 }
 
+/// The header's hash, where the entry opens what is recorded under this session's name: a session, or an errand.
+pub(super) fn header_in(event: &Event, session: SessionId) -> Option<Hash> {
+    match event {
+        Event::SessionOpened(fact) if fact.session == session => Some(fact.recording),
+        Event::ErrandOpened(fact) => fact.recorded.filter(|r| r.session == session).map(|r| r.header),
+        _ => None,
+    }
+}
+
+/// What the entry that ended it says of its recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    chunks: u64,
+    chain: Hash,
+    complete: bool,
+    found_afterwards: bool,
+}
+
+pub(super) fn end_in(event: &Event, session: SessionId) -> Option<Ended> {
+    match event {
+        Event::SessionEnded(fact) if fact.session == session => Some(Ended {
+            chunks: fact.chunks,
+            chain: fact.chain,
+            complete: fact.complete,
+            found_afterwards: fact.ending == SessionEnding::GatewayLost,
+        }),
+        Event::ErrandEnded(fact) => {
+            let recorded = fact.recorded.filter(|recorded| recorded.session == session)?;
+            let (chunks, chain, complete) = (recorded.chunks, recorded.chain, recorded.complete);
+            Some(Ended { chunks, chain, complete, found_afterwards: false })
+        }
+        _ => None,
+    }
+}
+
 /// Holds the file against everything that the ledger says of it. `bounds`: oldest first.
-pub(super) fn bind(
-    session: SessionId,
-    file: &Path,
-    bounds: &[Bound],
-    ended: Option<&SessionEnded>,
-) -> Outcome<Binding> {
+pub(super) fn bind(session: SessionId, file: &Path, bounds: &[Bound], ended: Option<Ended>) -> Outcome<Binding> {
     let points: Vec<Point> = bounds.iter().map(|bound| bound.point).collect();
     let structure = structure_of(file, &points).map_err(|error| named(session, &error, bounds))?;
     let last = bounds.iter().max_by_key(|bound| bound.chunks()).copied();
@@ -77,7 +108,7 @@ pub(super) fn bind(
                 let bound = last.map_or(0, |bound| bound.chunks()).to_string();
                 return Err(Failure::RecordingEndDiffers { session: session.to_string(), bound });
             }
-            if ended.ending == SessionEnding::GatewayLost { End::FoundAfterwards } else { End::Gateway }
+            if ended.found_afterwards { End::FoundAfterwards } else { End::Gateway }
         }
         Some(_) | None => End::Silent,
     };

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use domain::event::{Event, SessionEnded, SessionOpened};
 use domain::{Entry, SessionId};
-use ledger::{SignedCheckpoint, leaf_hash};
+use ledger::{Hash, SignedCheckpoint, leaf_hash};
 use recorder::{Header, State};
 use serde::Serialize;
 use tegata::anchors::AnchorProof;
 
-use super::bound::{Binding, Bound, End, bind};
+use super::bound::{Binding, Bound, End, Ended, bind, end_in, header_in};
 use super::fetch::{Fetched, fails, fetch};
 use super::replay::anchors_file;
 use crate::connection::Connection;
@@ -96,7 +95,7 @@ fn online(session: &str, purpose: &str, desk: &mut Desk<'_>) -> Outcome<Verdict>
         Bound::of(fetched.session, &anchor.proof, &entry)
     });
     let bounds = bounds.collect::<Outcome<Vec<_>>>()?;
-    let ended = fetched.ended.as_ref().map(|ended| &ended.fact);
+    let ended = fetched.ended.as_ref().map(|ended| ended.fact);
     let binding = bind(fetched.session, fetched.path(), &bounds, ended)?;
     let (content, after_start) = read(&fetched, binding.last.map_or(0, |last| last.chunks()))?;
     let entries_proved = match &trust {
@@ -166,11 +165,13 @@ fn prove_entries(connection: &mut Connection, fetched: &Fetched, binding: &Bindi
 /// The proved entry must be the one that was compared, not another true one.
 fn said_the_same(bytes: &str, seq: u64, fetched: &Fetched) -> Outcome<()> {
     let entry = decoded(seq, bytes)?;
-    let same = match &entry.event {
-        Event::SessionOpened(fact) => *fact == fetched.opened.fact,
-        Event::SessionEnded(fact) => fetched.ended.as_ref().is_some_and(|ended| ended.fact == *fact),
-        Event::RecordingAnchored(_) => fetched.anchors.iter().any(|a| a.proof.seq == seq && a.bytes == bytes),
-        _ => false,
+    let ended = fetched.ended.as_ref();
+    let same = match header_in(&entry.event, fetched.session) {
+        Some(header) => header == fetched.opened.fact,
+        None if ended.is_some_and(|ended| ended.seq == seq) => {
+            ended.map(|ended| ended.fact) == end_in(&entry.event, fetched.session)
+        }
+        None => fetched.anchors.iter().any(|anchor| anchor.proof.seq == seq && anchor.bytes == bytes),
     };
     let misplaced = || Failure::EntryMisplaced { place: seq.to_string(), said: entry.seq.to_string() };
     if same && entry.seq == seq { Ok(()) } else { Err(misplaced()) }
@@ -185,20 +186,17 @@ fn decoded(seq: u64, bytes: &str) -> Outcome<Entry> {
 /// What an exported ledger says of one session.
 #[derive(Default)]
 struct Said {
-    opened: Option<SessionOpened>,
-    ended: Option<SessionEnded>,
+    opened: Option<Hash>,
+    ended: Option<Ended>,
     anchors: BTreeMap<u64, Entry>,
 }
 
 impl Said {
     fn hear(&mut self, session: SessionId, wanted: &BTreeMap<u64, &AnchorProof>, entry: Entry) {
-        match entry.event {
-            Event::SessionOpened(fact) if fact.session == session => self.opened = Some(fact),
-            Event::SessionEnded(fact) if fact.session == session => self.ended = Some(fact),
-            _ if wanted.contains_key(&entry.seq) => {
-                self.anchors.insert(entry.seq, entry);
-            }
-            _ => {}
+        self.opened = header_in(&entry.event, session).or(self.opened);
+        self.ended = end_in(&entry.event, session).or(self.ended);
+        if wanted.contains_key(&entry.seq) {
+            self.anchors.insert(entry.seq, entry);
         }
     }
 }
@@ -213,7 +211,7 @@ fn offline(file: &Path, anchors: Option<&Path>, ledger: &Path, desk: &mut Desk<'
     let mut said = Said::default();
     let checked = whole::check(ledger, None, &trust, desk, &mut |entry| said.hear(session, &wanted, entry))?;
     let opened = said.opened.ok_or(domain::Refusal::SessionUnknown { session })?;
-    header.expect(&opened.recording).map_err(|error| fails(session, &error))?;
+    header.expect(&opened).map_err(|error| fails(session, &error))?;
     let bounds = proofs.iter().map(|proof| {
         let beyond = || Failure::EntriesUncovered {
             entries: proof.seq.saturating_add(1).to_string(),
@@ -222,7 +220,7 @@ fn offline(file: &Path, anchors: Option<&Path>, ledger: &Path, desk: &mut Desk<'
         Bound::of(session, proof, said.anchors.get(&proof.seq).ok_or_else(beyond)?)
     });
     let bounds = bounds.collect::<Outcome<Vec<_>>>()?;
-    let binding = bind(session, file, &bounds, said.ended.as_ref())?;
+    let binding = bind(session, file, &bounds, said.ended)?;
     let after_start = binding.last.map_or(Duration::ZERO, |last| last.after_start(header.started_us()));
     Ok(verdict(session, &binding, after_start))
 }
