@@ -128,6 +128,11 @@ pub enum Query {
     Entry {
         seq: u64,
     },
+    /// The exact bytes of the entries from `from` on, before `below`, as many as fit an answer, with the signed heads among them.
+    LedgerPage {
+        from: u64,
+        below: u64,
+    },
     /// The tegata file of a grant.
     Tegata {
         grant: GrantId,
@@ -146,6 +151,12 @@ pub enum Query {
         session: SessionId,
         permit: u64,
         offset: u64,
+    },
+    /// How far the recording had come at each anchor from entry `from` on, with the proof under the anchor's root. As `RecordingBytes`.
+    Anchors {
+        session: SessionId,
+        permit: u64,
+        from: u64,
     },
     /// Shared account `name@target` to its id.
     AccountNamed {
@@ -195,6 +206,11 @@ pub enum View {
     Grants(Vec<GrantView>),
     Sessions(Vec<SessionView>),
     Entries(Vec<EntryView>),
+    /// Entries in order, and the checkpoints that cover no more than them and more than what was before them.
+    LedgerPage {
+        entries: Vec<String>,
+        checkpoints: Vec<String>,
+    },
     Entry {
         bytes: String,
         proof: InclusionProof,
@@ -217,11 +233,28 @@ pub enum View {
         bytes: String,
         last: bool,
     },
+    /// Oldest first; `next` is where to go on.
+    Anchors {
+        anchors: Vec<AnchorView>,
+        next: Option<u64>,
+    },
     Account(AccountView),
     Replay {
         entries: u64,
         agrees: bool,
     },
+}
+
+/// A recording's point that an anchor binds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorView {
+    pub seq: u64,
+    /// The anchor entry's exact bytes.
+    pub bytes: String,
+    pub chunks: u64,
+    pub chain: Hash,
+    pub proof: InclusionProof,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,22 +34,22 @@ pub enum FrontAsk {
     /// A session is over. Kept by front until acknowledged.
     Ended(EndFact),
     /// Chain values of live recordings; engine writes one root over all.
-    Anchors {
-        recordings: BTreeMap<SessionId, Anchor>,
-    },
+    Anchors { recordings: BTreeMap<SessionId, Anchor> },
     /// Front made a key for an errand it was told of; engine writes the entry and has the certificate signed.
     ErrandReady {
         errand: ErrandId,
         subject: PublicKey,
+        /// Header hash of the recording, made before anything flows.
+        recording: Hash,
     },
     ErrandEnded {
         errand: ErrandId,
         outcome: ErrandOutcome,
+        /// None where nothing was opened, or the recording failed.
+        recorded: Option<Recorded>,
     },
     /// After a reconnection: which sessions live here.
-    Live {
-        sessions: BTreeSet<SessionId>,
-    },
+    Live { sessions: BTreeSet<SessionId> },
 }
 
 /// The part of an [`OpenAsk`] that chooses a grant.
@@ -127,6 +127,15 @@ pub struct EndFact {
     pub bytes: u64,
 }
 
+/// How the recording of an errand ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    pub anchor: Anchor,
+    pub complete: bool,
+    pub bytes: u64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Anchor {
@@ -184,6 +193,8 @@ pub struct Setup {
 #[serde(deny_unknown_fields)]
 pub struct ErrandTerms {
     pub errand: ErrandId,
+    /// The name of its recording.
+    pub session: SessionId,
     pub kind: ErrandKind,
     pub address: String,
     pub host_keys: BTreeSet<PublicKey>,

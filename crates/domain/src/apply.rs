@@ -379,7 +379,10 @@ impl State {
             ErrandOutcome::Clock { offset_ms } => target.clock_offset_ms = Some(offset_ms),
             // An answer from a host that is not the pinned one says nothing about the target's clock.
             ErrandOutcome::NotPinned => target.clock_offset_ms = None,
-            ErrandOutcome::Unreachable | ErrandOutcome::Refused | ErrandOutcome::Unreadable => {}
+            ErrandOutcome::Unreachable
+            | ErrandOutcome::Refused
+            | ErrandOutcome::Unreadable
+            | ErrandOutcome::RecordingFailed => {}
         }
     }
 

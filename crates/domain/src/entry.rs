@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 /// The longest entry in bytes (C2SP `tlog-tiles`: a 16-bit length).
 pub const LONGEST_ENTRY: usize = 65_535;
 
-/// The version of entry bodies this code writes.
-pub const ENTRY_VERSION: u8 = 1;
+/// The newest version of entry bodies this code knows. Each kind has its own: most have only ever had the first.
+pub const ENTRY_VERSION: u8 = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -46,7 +46,7 @@ pub enum EntryError {
     TooLong { length: usize },
     #[error("entry is not readable: {0}")]
     Unreadable(#[from] serde_json::Error),
-    #[error("entry has version {found}; this program knows {ENTRY_VERSION}")]
+    #[error("entry has version {found}, which this program does not know for its kind and fields")]
     UnknownVersion { found: u8 },
     #[error("entry is of kind `{kind}`, which this program does not know")]
     UnknownKind { kind: String },
@@ -74,7 +74,7 @@ impl Entry {
     /// The exact bytes that are hashed and stored.
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
         let raw = Raw {
-            v: ENTRY_VERSION,
+            v: self.event.version(),
             seq: self.seq,
             time: self.time,
             actor: self.actor,
@@ -92,13 +92,16 @@ impl Entry {
             return Err(EntryError::TooLong { length: bytes.len() });
         }
         let raw: Raw<'_> = serde_json::from_slice(bytes)?;
-        if raw.v != ENTRY_VERSION {
+        if !(1..=ENTRY_VERSION).contains(&raw.v) {
             return Err(EntryError::UnknownVersion { found: raw.v });
         }
         let event = Event::read(&raw.kind, raw.body.get())
             .ok_or_else(|| EntryError::UnknownKind { kind: raw.kind.chars().take(64).collect() })??;
         if event.kind() != raw.kind {
             return Err(EntryError::KindMismatch { said: raw.kind.chars().take(64).collect(), found: event.kind() });
+        }
+        if raw.v != event.version() {
+            return Err(EntryError::UnknownVersion { found: raw.v });
         }
         let entry = Self { seq: raw.seq, time: raw.time, actor: raw.actor, cause: raw.cause, event };
         // White space, escapes and doubled members would be a place for free text, and a second spelling of the same fact.

@@ -242,6 +242,18 @@ pub struct ErrandOpened {
     pub principal: Principal,
     pub serial: u64,
     pub valid: Window,
+    /// Since version 2: an errand is recorded as a session is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recorded: Option<ErrandRecording>,
+}
+
+/// The recording of an errand, made before anything flows. It has a session's name of its own, under which it is opened, exported and verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrandRecording {
+    pub session: SessionId,
+    /// Its header's hash.
+    pub header: Hash,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +267,8 @@ pub enum ErrandOutcome {
     NotPinned,
     Refused,
     Unreadable,
+    /// Since version 2: what flowed could not be made durable, so the answer was not used.
+    RecordingFailed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,6 +276,21 @@ pub enum ErrandOutcome {
 pub struct ErrandEnded {
     pub errand: ErrandId,
     pub outcome: ErrandOutcome,
+    /// Since version 2: where its recording ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recorded: Option<ErrandRecorded>,
+}
+
+/// As a session's end says it of a session's recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrandRecorded {
+    pub session: SessionId,
+    pub chunks: u64,
+    pub chain: Hash,
+    /// Whether the recording got its last chunk.
+    pub complete: bool,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -361,6 +390,18 @@ macro_rules! events {
             /// The dotted noun.verb of the entry.
             pub fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $kind,)* Self::Deed(done) => deed_kind(&done.fields.deed) }
+            }
+
+            /// The version of the entry's body: the lowest that has its fields, so that what was once written is written so for ever.
+            pub(crate) fn version(&self) -> u8 {
+                let needs_2 = match self {
+                    Self::ErrandOpened(opened) => opened.recorded.is_some(),
+                    Self::ErrandEnded(ended) => {
+                        ended.recorded.is_some() || ended.outcome == ErrandOutcome::RecordingFailed
+                    }
+                    _ => false,
+                };
+                if needs_2 { 2 } else { 1 }
             }
 
             pub(crate) fn body(&self) -> serde_json::Result<Box<serde_json::value::RawValue>> {

@@ -489,8 +489,8 @@ mod estate {
             let errand = world.errand(shop.db1.0);
             let id = errand.errand;
             world.offer(Event::ErrandOpened(errand)).expect("a probe may run");
-            world.offer(Event::ErrandEnded(ErrandEnded { errand: id, outcome: ErrandOutcome::Unreachable })).expect("it ends");
-            world.offer(Event::ErrandEnded(ErrandEnded { errand: id, outcome: ErrandOutcome::Clock { offset_ms: 0 } }))
+            world.offer(Event::ErrandEnded(ErrandEnded { errand: id, outcome: ErrandOutcome::Unreachable, recorded: None })).expect("it ends");
+            world.offer(Event::ErrandEnded(ErrandEnded { errand: id, outcome: ErrandOutcome::Clock { offset_ms: 0 }, recorded: None }))
         };
     }
 

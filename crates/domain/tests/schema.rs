@@ -43,7 +43,7 @@ fn the_golden_ledger_is_judged_and_folded_as_ever() {
         state.passage.grants.len(),
         state.passage.next_serial,
     );
-    expect!["(7, 11, 5, 6, 3, 8)"].assert_eq(&format!("{found:?}"));
+    expect!["(7, 11, 5, 6, 3, 10)"].assert_eq(&format!("{found:?}"));
 }
 
 /// A new kind needs an example: the failure prints the lines to append.
@@ -257,6 +257,7 @@ fn words_in_entries_do_not_change() {
             ErrandOutcome::NotPinned,
             ErrandOutcome::Refused,
             ErrandOutcome::Unreadable,
+            ErrandOutcome::RecordingFailed,
         ]),
         json(&[
             Attempt::Request,
@@ -285,7 +286,7 @@ fn words_in_entries_do_not_change() {
         ["os_superuser","database_admin","application_master","network_device","cloud_admin"]
         ["client_left","target_left","target_lost","client_lost","target_unreachable","target_not_pinned","target_refused"]
         ["grant_over","revoked","killed","recording_failed","gateway_stopped","gateway_lost"]
-        [{"clock":{"offset_ms":-1}},"unreachable","not_pinned","refused","unreadable"]
+        [{"clock":{"offset_ms":-1}},"unreachable","not_pinned","refused","unreadable","recording_failed"]
         ["request","decision","motion","second","deed","passage","recovery","read","errand"]
         ["approve","refuse"]
         ["founders","engine","front","recovery","unproved"]"#]]

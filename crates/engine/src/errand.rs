@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use channel::front::ErrandTerms;
+use channel::front::{ErrandTerms, Recorded};
 use channel::keeper::{Ask, ErrandOrder};
-use domain::event::{Attempt, ErrandEnded, ErrandOpened, ErrandOutcome, Event};
+use domain::event::{Attempt, ErrandEnded, ErrandOpened, ErrandOutcome, ErrandRecorded, ErrandRecording, Event};
 use domain::motion::{ErrandKind, Principal};
-use domain::{Actor, ErrandId, Refusal, State, TargetId, Timestamp, Window};
+use domain::{Actor, Entry, ErrandId, Refusal, SessionId, State, TargetId, Timestamp, Window};
+use ledger::Hash;
 use sshwire::PublicKey;
 
 use crate::engine::{Engine, unavailable};
@@ -57,6 +58,7 @@ impl Engine {
         let errand = ErrandId::from_random(random::bytes());
         let terms = ErrandTerms {
             errand,
+            session: SessionId::from_random(random::bytes()),
             kind: ErrandKind::Probe,
             address,
             host_keys: target.host_keys.clone(),
@@ -70,11 +72,13 @@ impl Engine {
         self: &Arc<Self>,
         errand: ErrandId,
         subject: PublicKey,
+        header: Hash,
     ) -> Result<String, Refusal> {
-        let target = self.front.target_of(&errand).ok_or(Refusal::OutOfOrder)?;
+        let (target, session) = self.front.sent(&errand).ok_or(Refusal::OutOfOrder)?;
+        let recorded = ErrandRecording { session, header };
         let make = Box::new(move |state: &State, at: Timestamp| {
             Ok(Draft {
-                event: opened(state, errand, target, subject, at)?,
+                event: opened(state, errand, target, subject, recorded, at)?,
                 actor: Actor::Engine,
                 cause: None,
                 beside: vec![],
@@ -108,13 +112,39 @@ impl Engine {
         self: &Arc<Self>,
         errand: ErrandId,
         outcome: ErrandOutcome,
+        told: Option<Recorded>,
     ) -> Result<(), Refusal> {
         self.front.errand_over(&errand);
-        let event = Event::ErrandEnded(ErrandEnded { errand, outcome });
+        // Under which name it is recorded the errand's own entry says, not front.
+        let recording = self.errand_recording(&errand)?;
+        let recorded = told.zip(recording).map(|(told, recording)| ErrandRecorded {
+            session: recording.session,
+            chunks: told.anchor.chunks,
+            chain: told.anchor.chain,
+            complete: told.complete,
+            bytes: told.bytes,
+        });
+        let event = Event::ErrandEnded(ErrandEnded { errand, outcome, recorded });
         let make = Box::new(move |_: &State, _: Timestamp| {
             Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] })
         });
-        self.writer.propose(Attempt::Errand, Actor::Engine, make).await.map(|_| ())
+        self.writer.propose(Attempt::Errand, Actor::Engine, make).await?;
+        if let Some(recording) = recording {
+            self.recordings.take(&recording.session);
+        }
+        Ok(())
+    }
+
+    fn errand_recording(&self, errand: &ErrandId) -> Result<Option<ErrandRecording>, Refusal> {
+        let subject = store::SubjectKey::new(errand.to_string()).map_err(|e| unavailable("errand id", &e))?;
+        let about = self.reader.by_subject(&subject, 0..u64::MAX, store::Order::OldestFirst, 16);
+        let about = about.map_err(|e| unavailable("reading the ledger", &e))?;
+        let recording =
+            about.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok()).find_map(|e| match e.event {
+                Event::ErrandOpened(opened) if opened.errand == *errand => opened.recorded,
+                _ => None,
+            });
+        Ok(recording)
     }
 }
 
@@ -123,6 +153,7 @@ fn opened(
     errand: ErrandId,
     target: TargetId,
     subject: PublicKey,
+    recorded: ErrandRecording,
     at: Timestamp,
 ) -> Result<Event, Refusal> {
     let valid = Window::new(at.minus(domain::decide::CERTIFICATE_LEAD), at.plus(domain::decide::LONGEST_CERTIFICATE))
@@ -136,5 +167,6 @@ fn opened(
         principal: Principal::of_errands(&target),
         serial,
         valid,
+        recorded: Some(recorded),
     }))
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use domain::decide::judge;
 use domain::event::Event;
 use domain::state::FOLD_VERSION;
 use domain::{Entry, State};
@@ -15,10 +14,8 @@ pub enum FoldError {
     /// An event kind that this version does not know stops it.
     #[error("entry {seq}: {why}")]
     Entry { seq: u64, why: domain::entry::EntryError },
-    #[error("entry {seq} is not signed as it says: {why}")]
-    Signature { seq: u64, why: tegata::signatures::SignatureFault },
-    #[error("entry {seq} breaks a rule: {why}")]
-    Rule { seq: u64, why: domain::Refusal },
+    #[error(transparent)]
+    Step(#[from] tegata::replay::StepFault),
     #[error("the entry at place {place} says it is number {said}")]
     Place { place: u64, said: u64 },
 }
@@ -72,10 +69,7 @@ pub fn full(reader: &Reader, size: u64) -> Result<State, FoldError> {
 pub fn verified(reader: &Reader, size: u64) -> Result<State, FoldError> {
     let mut state = State::default();
     over(reader, 0..size, |entry| {
-        let seq = entry.seq;
-        tegata::signatures::check(&state, entry).map_err(|why| FoldError::Signature { seq, why })?;
-        judge(&state, entry).map_err(|why| FoldError::Rule { seq, why })?;
-        state.apply(entry);
+        tegata::replay::step(&mut state, entry)?;
         Ok(())
     })?;
     Ok(state)

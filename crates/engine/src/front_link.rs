@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use channel::front::{Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, Setup, ToFront};
+use channel::front::{EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, Setup, ToFront};
 use channel::{ChannelError, Greeting, Role, frame};
 use domain::decide::still_stands;
-use domain::event::{Attempt, Event, RecordingAnchored, SessionEnded, SessionEnding};
+use domain::event::{Attempt, Event, SessionEnded, SessionEnding};
 use domain::state::Order;
 use domain::{Actor, ErrandId, Refusal, SessionId, State, TargetId, Timestamp};
-use ledger::{Frontier, Hash};
+use ledger::Hash;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
@@ -29,7 +29,8 @@ const BEAT: Duration = Duration::from_secs(1);
 pub(crate) struct FrontDesk {
     line: Mutex<Option<mpsc::Sender<ToFront>>>,
     told: Mutex<BTreeMap<SessionId, Order>>,
-    errands: Mutex<HashMap<ErrandId, TargetId>>,
+    /// Errands under way: where to, and the names of their recordings.
+    errands: Mutex<HashMap<ErrandId, (TargetId, SessionId)>>,
     probed: Mutex<HashMap<TargetId, Duration>>,
 }
 
@@ -54,19 +55,19 @@ impl FrontDesk {
 
     pub(crate) fn send_errand(&self, target: TargetId, terms: ErrandTerms) {
         let errand = terms.errand;
-        hold(&self.errands).insert(errand, target);
+        hold(&self.errands).insert(errand, (target, terms.session));
         if !self.send(ToFront::Errand(Box::new(terms))) {
             self.errand_over(&errand);
         }
     }
 
-    pub(crate) fn target_of(&self, errand: &ErrandId) -> Option<TargetId> {
+    pub(crate) fn sent(&self, errand: &ErrandId) -> Option<(TargetId, SessionId)> {
         hold(&self.errands).get(errand).copied()
     }
 
     /// Whether no errand to the target is under way.
     pub(crate) fn is_idle(&self, target: &TargetId) -> bool {
-        !hold(&self.errands).values().any(|t| t == target)
+        !hold(&self.errands).values().any(|(t, _)| t == target)
     }
 
     pub(crate) fn errand_over(&self, errand: &ErrandId) {
@@ -162,11 +163,11 @@ async fn answer(engine: &Arc<Engine>, ask: FrontAsk) -> Option<FrontAnswer> {
         FrontAsk::Open(ask) => Some(FrontAnswer::Opened(engine.open(*ask).await.map(Box::new))),
         FrontAsk::Ended(fact) => engine.session_ended(fact).await.ok().map(|()| FrontAnswer::Noted),
         FrontAsk::Anchors { recordings } => engine.anchor(recordings).await.ok().map(|()| FrontAnswer::Noted),
-        FrontAsk::ErrandReady { errand, subject } => {
-            Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject).await))
+        FrontAsk::ErrandReady { errand, subject, recording } => {
+            Some(FrontAnswer::ErrandCertified(engine.errand_ready(errand, subject, recording).await))
         }
-        FrontAsk::ErrandEnded { errand, outcome } => {
-            let _late = engine.errand_ended(errand, outcome).await;
+        FrontAsk::ErrandEnded { errand, outcome, recorded } => {
+            let _late = engine.errand_ended(errand, outcome, recorded).await;
             Some(FrontAnswer::Noted)
         }
         FrontAsk::Live { sessions } => {
@@ -210,16 +211,6 @@ impl Engine {
             Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] })
         });
         self.writer.propose(Attempt::Passage, Actor::Engine, make).await.map(|_| ())
-    }
-
-    /// One Merkle root over all live recordings, in the order of their session ids.
-    async fn anchor(self: &Arc<Self>, recordings: BTreeMap<SessionId, Anchor>) -> Result<(), Refusal> {
-        if recordings.is_empty() {
-            return Ok(());
-        }
-        let root = anchor_root(&recordings);
-        let recordings = u32::try_from(recordings.len()).unwrap_or(u32::MAX);
-        self.write_own(Event::RecordingAnchored(RecordingAnchored { root, recordings })).await
     }
 
     /// Sessions that front no longer knows, and of whose end it told nothing.
@@ -273,16 +264,6 @@ impl Engine {
     }
 }
 
-/// The root over the recordings' points (`spec/recording.md`, section 6), in the order of their session ids. The chain binds the header, which the session's entry names.
-fn anchor_root(recordings: &BTreeMap<SessionId, Anchor>) -> Hash {
-    let mut frontier = Frontier::new();
-    for (session, anchor) in recordings {
-        let leaf = format!("{session} {} {}", anchor.chunks, anchor.chain);
-        frontier.append(ledger::leaf_hash(leaf.as_bytes()));
-    }
-    frontier.root()
-}
-
 /// A session flows while its order says so and its grant stands; whatever else, it is killed.
 fn wanted(state: &State, wall: Timestamp) -> BTreeMap<SessionId, Order> {
     let now = state.judged_at(wall);
@@ -320,6 +301,7 @@ pub async fn beat(engine: Arc<Engine>) {
     loop {
         tick.tick().await;
         engine.beat();
+        engine.texts.forget_old_keys();
         // Never waited for: a keeper that is away must not stop the beat.
         if probing.is_finished() {
             let engine = engine.clone();

@@ -1,8 +1,10 @@
 //! The single writer, what it decides and what follows from it; one file per verb. Knows no network but two local sockets.
 
+mod anchors;
 pub mod api;
 mod checkpoints;
 pub mod clock;
+mod data_keys;
 mod engine;
 mod errand;
 pub mod fold;

@@ -91,7 +91,9 @@ pub(crate) async fn sweep(engine: Arc<Engine>) {
             let there = engine.recordings.shelf.there();
             let state = engine.state();
             let is_over = |session: &SessionId| {
-                !state.passage.sessions.contains_key(session) && engine.session_entry(session).is_ok()
+                let on_an_errand = |seq| state.passage.errands.values().any(|errand| errand.seq == seq);
+                !state.passage.sessions.contains_key(session)
+                    && engine.session_entry(session).is_ok_and(|seq| !on_an_errand(seq))
             };
             there.iter().filter(|session| is_over(session)).for_each(|session| engine.recordings.take(session));
         })

@@ -57,7 +57,7 @@ impl Engine {
         let recordings = Recordings::start(&config.recordings, config.local.front)?;
         let engine = Arc::new(Self {
             writer,
-            texts: Arc::new(Texts::new(reader.clone(), keeper.clone())),
+            texts: Arc::new(Texts::new(reader.clone(), keeper.clone(), clock.clone())),
             proofs: Arc::new(Proofs::new(reader.clone())),
             recordings,
             keeper,

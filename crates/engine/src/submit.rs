@@ -90,10 +90,12 @@ impl Engine {
             .reader
             .by_subject(&subject, 0..u64::MAX, Order::OldestFirst, 16)
             .map_err(|e| unavailable("reading the ledger", &e))?;
-        let opened = about
-            .iter()
-            .filter_map(|stored| Entry::decode(&stored.bytes).ok())
-            .find(|entry| matches!(&entry.event, Event::SessionOpened(o) if o.session == *session));
+        let opened =
+            about.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok()).find(|entry| match &entry.event {
+                Event::SessionOpened(opened) => opened.session == *session,
+                Event::ErrandOpened(opened) => opened.recorded.is_some_and(|recorded| recorded.session == *session),
+                _ => false,
+            });
         opened.map(|entry| entry.seq).ok_or(Refusal::SessionUnknown { session: *session })
     }
 

@@ -1,6 +1,6 @@
 //! The directory: texts that entries commit to, sealed beside the ledger under a key per person, opened when somebody may read them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use channel::api::Opening;
@@ -12,6 +12,8 @@ use envelope::{DataKey, Salt};
 use ledger::Hash;
 use store::{Blob, BlobKey, Reader};
 
+use crate::clock::Clock;
+use crate::data_keys::{DataKeys, Known};
 use crate::keeper_link::KeeperLink;
 use crate::writer::{Repeat, Sealed};
 
@@ -19,15 +21,9 @@ use crate::writer::{Repeat, Sealed};
 pub(crate) struct Texts {
     reader: Reader,
     keeper: Arc<KeeperLink>,
-    keys: Mutex<HashMap<Owner, Known>>,
+    clock: Arc<dyn Clock>,
+    keys: Mutex<DataKeys>,
     opened: Mutex<BTreeMap<Hash, Option<Opening>>>,
-}
-
-/// A data key, and the form in which it is kept.
-#[derive(Debug, Clone)]
-struct Known {
-    key: Arc<DataKey>,
-    wrapped: String,
 }
 
 /// Opened texts kept at hand; beyond it the cache starts anew.
@@ -50,8 +46,13 @@ impl Wanted {
 }
 
 impl Texts {
-    pub(crate) fn new(reader: Reader, keeper: Arc<KeeperLink>) -> Self {
-        Self { reader, keeper, keys: Mutex::default(), opened: Mutex::default() }
+    pub(crate) fn new(reader: Reader, keeper: Arc<KeeperLink>, clock: Arc<dyn Clock>) -> Self {
+        Self { reader, keeper, clock, keys: Mutex::default(), opened: Mutex::default() }
+    }
+
+    /// Lets go of data keys that were held for long enough; called every now and then, for nobody may ask for them again.
+    pub(crate) fn forget_old_keys(&self) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).forget_old(self.clock.boot());
     }
 
     /// Checks that `openings` are exactly the texts that `wanted` commits to, fit to be shown, and seals them. May wait for the keeper.
@@ -144,11 +145,11 @@ impl Texts {
             None => None,
         };
         let is_stored = stored.is_some();
-        let known = match keys.get(&owner) {
-            Some(known) => known.clone(),
+        let known = match keys.get(&owner, self.clock.boot()) {
+            Some(known) => known,
             None => {
                 let known = self.fetch(owner, stored).map_err(unavailable)?;
-                keys.insert(owner, known.clone());
+                keys.put(owner, known.clone(), self.clock.boot());
                 known
             }
         };

@@ -29,7 +29,7 @@ use crate::keeper_link::KeeperError;
 
 /// Rows in one answer.
 const MOST_ROWS: u32 = 500;
-/// Bytes of a recording in one answer.
+/// Bytes of a recording, or of entries, after which an answer ends.
 const PAGE: usize = 1 << 20;
 /// A target's clock is waited for this long.
 const LONGEST_PROBE: Duration = Duration::from_secs(15);
@@ -88,11 +88,13 @@ impl Engine {
             Query::Sessions { ended } => self.sessions(&state, ended, &me),
             Query::Entries { about, before, limit } => self.entries(&state, about, before, limit, &me),
             Query::Entry { seq } => self.entry(seq),
+            Query::LedgerPage { from, below } => self.ledger_page(from..below),
             Query::Tegata { grant } => self.tegata(&grant),
             Query::Checkpoint => self.checkpoint(),
             Query::Resolve { prefix } => self.resolve(&prefix),
             Query::Recording { session, permit } => self.recording(&session, permit, &key),
             Query::RecordingBytes { session, permit, offset } => self.recording_bytes(&session, permit, offset, &key),
+            Query::Anchors { session, permit, from } => self.anchors_of(&session, permit, from, &key),
             Query::VerifyReplay if !me.sees_all => Err(Refusal::NotAllowed),
             Query::VerifyReplay => self.verify_replay(&state),
         }
@@ -249,7 +251,7 @@ impl Engine {
         opening.into_iter().collect()
     }
 
-    fn decoded(&self, seq: u64) -> Option<Entry> {
+    pub(crate) fn decoded(&self, seq: u64) -> Option<Entry> {
         let stored = self.reader.entry(seq).ok()??;
         Entry::decode(&stored.bytes).ok()
     }
@@ -449,6 +451,24 @@ impl Engine {
         Ok(View::Entry { bytes, proof, checkpoint: note.to_string() })
     }
 
+    /// For an export: the entries byte for byte. Whoever may list entries may take them all.
+    fn ledger_page(&self, range: std::ops::Range<u64>) -> Result<View, Refusal> {
+        let reading = |e: store::StoreError| unavailable("reading the ledger", &e);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for stored in self.reader.read(range.clone()).take(store::MAX_PAGE) {
+            let stored = stored.map_err(reading)?;
+            bytes += stored.bytes.len();
+            entries.push(String::from_utf8(stored.bytes).map_err(|e| unavailable("reading the ledger", &e))?);
+            if bytes >= PAGE {
+                break;
+            }
+        }
+        let reached = range.start.saturating_add(entries.len() as u64);
+        let notes = self.reader.checkpoints(range.start.saturating_add(1)..reached.saturating_add(1), store::MAX_PAGE);
+        let checkpoints = notes.map_err(reading)?.iter().map(ToString::to_string).collect();
+        Ok(View::LedgerPage { entries, checkpoints })
+    }
+
     fn tegata(&self, grant: &GrantId) -> Result<View, Refusal> {
         let known = |e: crate::proofs::ProofError| match e {
             crate::proofs::ProofError::NoClosure(grant) => Refusal::GrantUnknown { grant },
@@ -483,7 +503,7 @@ impl Engine {
     }
 
     /// The permit's entry must be the caller's own, for this session.
-    fn permitted(&self, session: &SessionId, permit: u64, key: &Fingerprint) -> Result<(), Refusal> {
+    pub(crate) fn permitted(&self, session: &SessionId, permit: u64, key: &Fingerprint) -> Result<(), Refusal> {
         let entry = self.decoded(permit).ok_or(Refusal::NotAllowed)?;
         let Event::Deed(done) = entry.event else { return Err(Refusal::NotAllowed) };
         let mine = done.signed.key == *key

@@ -1,6 +1,6 @@
 //! Front's end of the line to engine: questions with answers, orders with obedience, and knowing when engine is away.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -45,6 +45,8 @@ struct Shared {
     ends: Ends,
     stage: watch::Sender<Stage>,
     errands: mpsc::Sender<ErrandTerms>,
+    /// The recordings of errands under way.
+    recording: Mutex<BTreeSet<SessionId>>,
 }
 
 /// How far the line has come since engine was last reached.
@@ -80,6 +82,7 @@ impl Line {
             ends,
             stage: watch::Sender::new(Stage::Down),
             errands,
+            recording: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -119,7 +122,16 @@ impl Line {
     fn live(&self) -> std::collections::BTreeSet<SessionId> {
         let here: Vec<SessionId> =
             self.shared.sessions.list().iter().filter_map(|view| view.session.parse().ok()).collect();
-        here.into_iter().chain(self.shared.ends.sessions()).collect()
+        let errands = hold(&self.shared.recording).clone();
+        here.into_iter().chain(self.shared.ends.sessions()).chain(errands).collect()
+    }
+
+    pub(crate) fn begin_errand(&self, recording: SessionId) {
+        hold(&self.shared.recording).insert(recording);
+    }
+
+    pub(crate) fn end_errand(&self, recording: &SessionId) {
+        hold(&self.shared.recording).remove(recording);
     }
 
     fn pass(&self, from: Stage, to: Stage) {

@@ -88,6 +88,7 @@ pub async fn run(
         runtime: Handle::current(),
     };
     let tapes = Recordings { line: line.clone(), live: config.live.clone(), reserve: reserve.clone() };
+    let errand_tapes = tapes.clone();
     let listener = TcpListener::bind(config.listen).map_err(io(&format!("listening on {}", config.listen)))?;
     let gateway =
         Gateway::start(listener, settings, gate, tapes, sessions.clone()).map_err(io("starting the gateway"))?;
@@ -95,7 +96,7 @@ pub async fn run(
     let noting = sessions.clone();
     let tasks = [
         tokio::spawn(line.clone().keep()),
-        tokio::spawn(errands::run_all(line.clone(), errands_told)),
+        tokio::spawn(errands::run_all(line.clone(), errand_tapes, errands_told)),
         tokio::spawn(line.clone().announce()),
         tokio::spawn(ends.clone().tell_all(line.clone())),
         tokio::spawn(anchor(line.clone(), sessions.clone())),

@@ -13,7 +13,7 @@ use crate::clock::wall;
 use crate::line::Line;
 
 /// Makes recordings in `live`, sealed to whom engine's setup names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recordings {
     pub(crate) line: Line,
     pub(crate) live: PathBuf,

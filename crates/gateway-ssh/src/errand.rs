@@ -9,9 +9,13 @@ use russh::keys::{Certificate, PrivateKey, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect};
 use sshwire::PublicKey;
 
+use crate::clock::BootTime;
 use crate::key::{algorithm, ours};
 use crate::server::{Ciphers, preferred};
+use crate::tape::{Direction, Frame, Kind, Tape, TapeError};
 
+/// What a target may say beside its answer; beyond it the errand is over, so that nobody fills the disk with it.
+const LONGEST_UNUSED: usize = 64 << 10;
 /// An answer longer than this is not one.
 const LONGEST_ANSWER: usize = 256;
 /// Each step towards the target may take this long.
@@ -45,7 +49,51 @@ pub enum ErrandError {
     Refused,
     #[error("the target gave no short answer")]
     NoAnswer,
+    #[error(transparent)]
+    NotRecorded(#[from] TapeError),
 }
+
+/// An errand's tape: everything is on it before it is used. The disk is waited for here, for an errand is short and nobody types.
+pub struct Log {
+    tape: Box<dyn Tape>,
+    began: BootTime,
+    bytes: u64,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    pub fn new(tape: Box<dyn Tape>) -> Self {
+        Self { tape, began: BootTime::now(), bytes: 0 }
+    }
+
+    /// What flowed in both directions.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Ends the tape; durable on return.
+    ///
+    /// # Errors
+    /// When the disk did not take it.
+    pub fn close(mut self) -> Result<crate::tape::Anchor, TapeError> {
+        self.tape.close()
+    }
+
+    fn note(&mut self, kind: Kind, direction: Direction, bytes: &[u8]) -> Result<(), TapeError> {
+        self.bytes += bytes.len() as u64;
+        let at = BootTime::now().since(self.began);
+        let bytes = bytes::Bytes::copy_from_slice(bytes);
+        self.tape.frame(&Frame { kind, channel: CHANNEL, direction, at, bytes })
+    }
+}
+
+/// An errand has one channel.
+const CHANNEL: u32 = 1;
 
 /// A target that let the errand in.
 pub struct LoggedIn {
@@ -116,28 +164,53 @@ fn preferred_by_pins(pins: &[PublicKey]) -> russh::Preferred {
 }
 
 impl LoggedIn {
-    /// Runs `command` and gives what it printed, at most 256 bytes. The certificate forces the command anyway.
-    pub async fn run(self, command: &str) -> Result<Vec<u8>, ErrandError> {
-        let answer = tokio::time::timeout(STEP, self.converse(command)).await.map_err(|_| ErrandError::NoAnswer)?;
+    /// Runs `command` and gives what it printed, at most 256 bytes; all of it is in `log` before. The certificate forces the command anyway.
+    pub async fn run(self, command: &str, log: &mut Log) -> Result<Vec<u8>, ErrandError> {
+        let answer = tokio::time::timeout(STEP, self.converse(command, log)).await;
+        let answer = answer.map_err(|_| ErrandError::NoAnswer)?;
         let _gone = self.handle.disconnect(Disconnect::ByApplication, "done", "en").await;
         answer
     }
 
-    async fn converse(&self, command: &str) -> Result<Vec<u8>, ErrandError> {
+    async fn converse(&self, command: &str, log: &mut Log) -> Result<Vec<u8>, ErrandError> {
         let no_answer = |_: russh::Error| ErrandError::NoAnswer;
         let mut channel = self.handle.channel_open_session().await.map_err(no_answer)?;
+        log.note(Kind::Opened, Direction::Gateway, b"session")?;
+        log.note(Kind::Exec, Direction::FromClient, command.as_bytes())?;
         channel.exec(true, command).await.map_err(no_answer)?;
-        let mut answer = Vec::new();
+        let (mut answer, mut unused) = (Vec::new(), 0);
         while let Some(message) = channel.wait().await {
             match message {
-                ChannelMsg::Data { data } => answer.extend_from_slice(&data),
-                ChannelMsg::Close => break,
+                ChannelMsg::Data { data } => {
+                    log.note(Kind::Output, Direction::FromTarget, &data)?;
+                    answer.extend_from_slice(&data);
+                }
+                ChannelMsg::ExtendedData { data, .. } => {
+                    log.note(Kind::ErrorOutput, Direction::FromTarget, &data)?;
+                    unused += data.len();
+                }
+                ChannelMsg::ExitStatus { exit_status } => {
+                    log.note(Kind::ExitStatus, Direction::FromTarget, &exit_status.to_be_bytes())?;
+                }
+                ChannelMsg::ExitSignal { signal_name, .. } => {
+                    log.note(Kind::ExitSignal, Direction::FromTarget, signal_of(&signal_name).as_bytes())?;
+                }
+                ChannelMsg::Eof => log.note(Kind::Eof, Direction::FromTarget, b"")?,
+                ChannelMsg::Close => {
+                    log.note(Kind::Closed, Direction::FromTarget, b"")?;
+                    break;
+                }
                 _ => {}
             }
-            if answer.len() > LONGEST_ANSWER {
+            if answer.len() > LONGEST_ANSWER || unused > LONGEST_UNUSED {
                 return Err(ErrandError::NoAnswer);
             }
         }
         Ok(answer)
     }
+}
+
+fn signal_of(signal: &russh::Sig) -> String {
+    let name = format!("{signal:?}");
+    name.chars().filter(char::is_ascii_alphanumeric).take(16).collect()
 }

@@ -87,7 +87,7 @@ pub struct Anchor {
 }
 
 /// A recording cannot be kept.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("recording cannot be kept: {0}")]
 pub struct TapeError(pub String);
 

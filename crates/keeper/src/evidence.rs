@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use channel::keeper::{Extension, KeeperRefusal};
-use domain::decide::judge;
 use domain::{Entry, State};
 use ledger::{Hash, InclusionProof, MultiProof, TreeHead, leaf_hash};
-use tegata::{Tegata, VerifiedTegata, signatures};
+use tegata::{Tegata, VerifiedTegata, replay};
 
 use crate::founded::Founded;
 
@@ -59,10 +58,7 @@ pub(crate) fn entries_under(
 pub(crate) fn replayed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<State, KeeperRefusal> {
     let mut state = State::default();
     for entry in entries {
-        let broken = |why: String| KeeperRefusal::NoProof { why: format!("entry {}: {why}", entry.seq) };
-        signatures::check(&state, entry).map_err(|fault| broken(fault.to_string()))?;
-        judge(&state, entry).map_err(|refusal| broken(refusal.to_string()))?;
-        state.apply(entry);
+        replay::step(&mut state, entry).map_err(|fault| KeeperRefusal::NoProof { why: fault.to_string() })?;
     }
     Ok(state)
 }

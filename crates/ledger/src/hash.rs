@@ -37,6 +37,41 @@ pub fn node_hash(left: Hash, right: Hash) -> Hash {
     Hash::of(&message)
 }
 
+/// SHA-256 over bytes that come piece by piece.
+#[derive(Clone)]
+pub struct Hasher(digest::Context);
+
+impl Hasher {
+    /// Over nothing yet.
+    #[must_use]
+    pub fn new() -> Hasher {
+        Hasher(digest::Context::new(&SHA256))
+    }
+
+    /// Adds the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of everything added so far; more may be added.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Hash::from_digest(&self.0.clone().finish())
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Hasher {
+        Hasher::new()
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hasher({})", self.hash())
+    }
+}
+
 impl Hash {
     /// Length in bytes.
     pub const SIZE: usize = 32;

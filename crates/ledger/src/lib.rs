@@ -26,7 +26,7 @@ mod tree;
 pub use checkpoint::{Checkpoint, MAX_ORIGIN, Origin, SignedCheckpoint, VerifiedCheckpoint};
 pub use cosignature::{CosignerKey, Ed25519Cosigner, VerifiedCosignature};
 pub use error::Error;
-pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash};
+pub use hash::{EMPTY_ROOT, Hash, Hasher, leaf_hash, node_hash};
 pub use key::{KeyId, KeyName};
 pub use multiproof::{MAX_PROVED, MultiProof};
 pub use note::{Ed25519Signer, MAX_NOTE, MAX_SIGNATURES, Note, NoteSignature, NoteSigner, VerifierKey};

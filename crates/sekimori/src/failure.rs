@@ -144,6 +144,21 @@ failures! {
     EntryBreaksRule { seq, why } = "entry-breaks-rule", ProofFails;
     GrantNotProved { grant } = "grant-not-proved", ProofFails;
     ReplayDiffers { entries } = "replay-differs", ProofFails;
+    LedgerUnreadable { path, why } = "ledger-unreadable", ProofFails;
+    LedgerCut { entries } = "ledger-cut", ProofFails;
+    LedgerDamaged { path } = "ledger-damaged", ProofFails;
+    EntryChanged { seq } = "entry-changed", ProofFails;
+    EntriesMissing { entries, size } = "entries-missing", ProofFails;
+    /// Rewritten so well that only the signed heads tell.
+    EntriesReplaced { first, last } = "entries-replaced", ProofFails;
+    EntriesUncovered { entries, covered } = "entries-uncovered", ProofFails;
+    HistoryRewritten { size } = "history-rewritten", ProofFails;
+    HistoryCut { size, entries } = "history-cut", ProofFails;
+    AnchorFails { session, why } = "anchor-fails", ProofFails;
+    /// The chunks between two anchors are not those that the later one binds.
+    RecordingPartChanged { session, first, last, seq, time } = "recording-part-changed", ProofFails;
+    RecordingCut { session, chunks, bound, seq } = "recording-cut", ProofFails;
+    RecordingEndDiffers { session, bound } = "recording-end-differs", ProofFails;
     RecordingFails { session, why } = "recording-fails", ProofFails;
 }
 

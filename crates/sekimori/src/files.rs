@@ -34,16 +34,33 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Outcome<String> {
 
 /// A new file, on the disk when this returns.
 pub(crate) fn create(path: &Path, bytes: &[u8], readers: Readers) -> Outcome<()> {
+    let mut file = open_new(path, readers)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| unwritable(path, &error))
+}
+
+/// A new file with what stands in another, however long, on the disk when this returns.
+pub(crate) fn copy(from: &Path, to: &Path, readers: Readers) -> Outcome<()> {
+    let unreadable = |error: std::io::Error| Failure::FileUnreadable { path: shown(from), why: error.to_string() };
+    let mut source = File::open(from).map_err(unreadable)?;
+    let mut file = open_new(to, readers)?;
+    let copied = std::io::copy(&mut source, &mut file).and_then(|_| file.sync_all());
+    copied.map_err(|error| unwritable(to, &error))
+}
+
+fn open_new(path: &Path, readers: Readers) -> Outcome<File> {
     let mode = match readers {
         Readers::Everybody => 0o644,
         Readers::Owner => 0o600,
     };
-    let unwritable = |error: std::io::Error| match error.kind() {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    opened.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    match error.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::FileExists { path: shown(path) },
         _ => Failure::FileUnwritable { path: shown(path), why: error.to_string() },
-    };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(unwritable)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(unwritable)
+    }
 }
 
 /// A new file of readable JSON.

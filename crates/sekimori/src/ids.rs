@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use channel::api::{AccountView, PersonView, Query, TargetView};
 use domain::id::{IdError, PREFIXES};
-use domain::{AccountId, GrantId, Label, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId};
+use domain::{
+    AccountId, ErrandId, GrantId, Label, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId,
+};
 
 use crate::connection::{Connection, view};
 use crate::failure::{Failure, Outcome};
@@ -18,7 +20,7 @@ pub(crate) trait Named: FromStr<Err = IdError> + Display + Copy {
 macro_rules! named {
     ($($id:ident),*) => { $(impl Named for $id { const PREFIX: &'static str = $id::PREFIX; })* };
 }
-named!(AccountId, GrantId, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId);
+named!(AccountId, ErrandId, GrantId, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId);
 
 /// The id itself, or the one thing whose id begins so.
 pub(crate) fn resolve<I: Named>(connection: &mut Connection, text: &str) -> Outcome<I> {

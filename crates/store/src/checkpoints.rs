@@ -4,6 +4,7 @@ use ledger::SignedCheckpoint;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::nodes::StoredNodes;
+use crate::reader::page_limit;
 use crate::sql::{damaged, from_sql, to_sql};
 use crate::{Fault, Reader, Result, Store, StoreError};
 
@@ -57,6 +58,26 @@ impl Reader {
     /// Those of any read.
     pub fn checkpoint_at_least(&self, size: u64) -> Result<Option<SignedCheckpoint>> {
         self.checkpoint("SELECT size, note FROM checkpoint WHERE size >= ?1 ORDER BY size LIMIT 1", size)
+    }
+
+    /// The checkpoints whose sizes lie in `sizes`, smallest first; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if `limit` is over [`MAX_PAGE`](crate::MAX_PAGE), and those of any read.
+    pub fn checkpoints(&self, sizes: std::ops::Range<u64>, limit: usize) -> Result<Vec<SignedCheckpoint>> {
+        let limit = page_limit(limit)?;
+        self.with(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size < ?2 ORDER BY size LIMIT ?3",
+            )?;
+            let mut rows = select.query((to_sql(sizes.start), to_sql(sizes.end), limit))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let note: Vec<u8> = row.get(1)?;
+                found.push(parse(from_sql(row.get(0)?)?, &note)?);
+            }
+            Ok(found)
+        })
     }
 
     fn checkpoint(&self, sql: &str, size: u64) -> Result<Option<SignedCheckpoint>> {

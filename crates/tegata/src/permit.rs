@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::decide::{Standing, judge, still_stands};
+use domain::decide::{Standing, still_stands};
 use domain::event::{Event, Filing, RequestFiled};
 use domain::state::Grant;
 use domain::{Entry, GrantId, State, Timestamp};
@@ -10,6 +10,7 @@ use ledger::{MultiProof, SignedCheckpoint, TreeHead, VerifierKey, leaf_hash};
 use serde::{Deserialize, Serialize};
 use sshwire::{Fingerprint, KeyClass, Presence};
 
+use crate::replay::{self, StepFault};
 use crate::signatures::{self, SignatureFault};
 
 /// The form of the file.
@@ -34,6 +35,14 @@ pub struct Tegata {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     pub founders: BTreeSet<Fingerprint>,
+}
+
+impl Trust {
+    /// Whether the founding is by exactly the founders one trusts; if not, by whom it is.
+    pub(crate) fn is_of(&self, founding: &domain::event::Founding) -> Result<(), BTreeSet<Fingerprint>> {
+        let found: BTreeSet<Fingerprint> = founding.founders.iter().map(|f| f.key.fingerprint()).collect();
+        if found == self.founders { Ok(()) } else { Err(found) }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +73,15 @@ pub enum Fault {
     Rule { seq: u64, why: domain::Refusal },
     #[error("the entries do not make grant `{grant}`")]
     NoGrant { grant: GrantId },
+}
+
+impl From<StepFault> for Fault {
+    fn from(fault: StepFault) -> Self {
+        match fault {
+            StepFault::Signature { seq, why } => Self::Signature { seq, why },
+            StepFault::Rule { seq, why } => Self::Rule { seq, why },
+        }
+    }
 }
 
 fn list(fingerprints: &BTreeSet<Fingerprint>) -> String {
@@ -114,6 +132,12 @@ pub enum ServersWord {
     RequestFiledThroughSsh,
     /// A key was replaced by recovery shares; who held them is not proved.
     KeyRecovered,
+    /// What the server wrote by itself: sessions, errands, refusals, anchors.
+    OwnEntries,
+    /// That everything that happened was written down.
+    NothingLeftOut,
+    /// That nobody was shown another ledger under the same key: the policy asks for no witness.
+    OneLedger,
 }
 
 impl Tegata {
@@ -167,10 +191,7 @@ impl Tegata {
         if entry.seq != 0 {
             return Err(Fault::NoFounding);
         }
-        let found: BTreeSet<Fingerprint> = founded.founding.founders.iter().map(|f| f.key.fingerprint()).collect();
-        if found != trust.founders {
-            return Err(Fault::OtherFounders { found });
-        }
+        trust.is_of(&founded.founding).map_err(|found| Fault::OtherFounders { found })?;
         signatures::check_founding(&founded.founding, &founded.signatures)
             .map_err(|why| Fault::Signature { seq: 0, why })?;
         Ok(founded.founding.clone())
@@ -210,11 +231,8 @@ struct Replay {
 
 impl Replay {
     fn step(&mut self, entry: &Entry) -> Result<(), Fault> {
-        let seq = entry.seq;
-        let proofs = signatures::check(&self.state, entry).map_err(|why| Fault::Signature { seq, why })?;
-        judge(&self.state, entry).map_err(|why| Fault::Rule { seq, why })?;
+        let proofs = replay::step(&mut self.state, entry)?;
         self.listen(entry, proofs.into_iter().next());
-        self.state.apply(entry);
         Ok(())
     }
 

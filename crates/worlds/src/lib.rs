@@ -488,10 +488,12 @@ impl FakeFront {
             }
         };
         let subject = SoftSigner::from_seed(&random::bytes()).public_key().clone();
-        let answer = self.ask(FrontAsk::ErrandReady { errand: terms.errand, subject }).await;
+        let (errand, recording) = (terms.errand, Hash::of(b"header of an errand's recording"));
+        let answer = self.ask(FrontAsk::ErrandReady { errand, subject, recording }).await;
         assert!(matches!(answer, FrontAnswer::ErrandCertified(Ok(_))), "{answer:?}");
         let outcome = ErrandOutcome::Clock { offset_ms };
-        assert!(matches!(self.ask(FrontAsk::ErrandEnded { errand: terms.errand, outcome }).await, FrontAnswer::Noted));
+        let ended = FrontAsk::ErrandEnded { errand, outcome, recorded: None };
+        assert!(matches!(self.ask(ended).await, FrontAnswer::Noted));
     }
 
     /// So many openings asked for before the first answer is read; gives how many opened.

@@ -219,7 +219,8 @@ pub fn errand_fits(state: &State, opened: &ErrandOpened, at: Timestamp) -> Resul
     }
     let well_made = opened.principal == Principal::of_errands(&opened.target)
         && is_of_one_connection(state, &opened.subject)
-        && !state.passage.errands.contains_key(&opened.errand);
+        && !state.passage.errands.contains_key(&opened.errand)
+        && opened.recorded.is_none_or(|recorded| !state.passage.sessions.contains_key(&recorded.session));
     if !well_made {
         return Err(Refusal::SessionMalformed);
     }

@@ -82,7 +82,7 @@ fn the_estate_changes(world: &mut W, shop: &Shop) {
         let errand = world.errand(target);
         let id = errand.errand;
         world.offer(Event::ErrandOpened(errand)).expect("a probe may run");
-        world.offer(Event::ErrandEnded(ErrandEnded { errand: id, outcome })).expect("it ends");
+        world.offer(Event::ErrandEnded(ErrandEnded { errand: id, outcome, recorded: None })).expect("it ends");
         let (mut act, _) = world.account_add(target, "x", class, shop.lead.person);
         if let Act::AccountAdd { name, .. } = &mut act {
             *name = AccountName::Personal(world.dice.commit());

@@ -462,6 +462,7 @@ impl<P: Pen> World<P> {
         self.offer(Event::ErrandEnded(ErrandEnded {
             errand: errand.errand,
             outcome: ErrandOutcome::Clock { offset_ms },
+            recorded: None,
         }))
         .map(drop)
     }
@@ -476,6 +477,7 @@ impl<P: Pen> World<P> {
             principal: Principal::of_errands(&target),
             serial: self.state.passage.next_serial,
             valid: Window::new(self.at().minus(seconds(30)), self.at().plus(seconds(60))).expect("a minute and a half"),
+            recorded: None,
         }
     }
 

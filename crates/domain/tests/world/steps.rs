@@ -531,7 +531,7 @@ impl<P: Pen> Play<P> {
             _ => ErrandOutcome::Unreachable,
         };
         let Some(errand) = pick(&self.errands, step.c) else { return Ok(()) };
-        self.offer(Event::ErrandEnded(ErrandEnded { errand, outcome })).map(drop)
+        self.offer(Event::ErrandEnded(ErrandEnded { errand, outcome, recorded: None })).map(drop)
     }
 
     fn doubt(&mut self, step: &Step) -> Result<(), Broken> {

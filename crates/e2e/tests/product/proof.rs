@@ -63,3 +63,53 @@ fn a_changed_byte_in_the_ledger_stops_the_engine() {
     let output = output_within(&mut world.gate.command(&["engine"]), LIMIT).unwrap();
     assert!(!output.status.success() && text(&output.stderr).contains("changed"), "{}", text(&output.stderr));
 }
+
+/// The file that anybody may carry away: every entry of a ledger in which people worked, checked with the server stopped.
+#[test]
+fn a_whole_ledger_verifies_offline_and_any_change_is_found() {
+    let mut world = World::new();
+    let earlier = world.gate.file("earlier.skmledger");
+    let later = world.gate.file("later.skmledger");
+    world.gate.json(&world.auditor.key, &["ledger", "export", &earlier.to_string_lossy()]).unwrap();
+    world.granted("10m");
+    assert!(world.exec(&world.operator, "echo in").status.success());
+    let session = world.sessions().remove(0);
+    world.ended(&session);
+    world.gate.json(&world.auditor.key, &["ledger", "export", &later.to_string_lossy()]).unwrap();
+    world.gate.stop().unwrap();
+    let replay = |file: &Path| {
+        let mut command = world.gate.command(&["--trust"]);
+        command.arg(world.gate.trust()).args(["verify", "--replay"]).arg(file).arg("--extends").arg(&earlier);
+        let output = output_within(&mut command, LIMIT).unwrap();
+        (output.status.code().unwrap_or(-1), format!("{}{}", text(&output.stdout), text(&output.stderr)))
+    };
+    let (code, said) = replay(&later);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("The whole ledger is proved"), "{said}");
+    let whole = std::fs::read(&later).unwrap();
+    for part in 0..40 {
+        let at = whole.len() * part / 40;
+        let (code, said) = replay(&e2e::damaged(&later, at));
+        assert_eq!(code, 4, "byte {at} of the ledger was changed unseen: {said}");
+        let cut = world.gate.file("cut.skmledger");
+        std::fs::write(&cut, &whole[..at]).unwrap();
+        let (code, said) = replay(&cut);
+        assert_eq!(code, 4, "the ledger was cut at {at} unseen: {said}");
+    }
+}
+
+/// The probe of a real target, watched afterwards: the command's answer, as the target's own sshd gave it.
+#[test]
+fn an_errand_on_a_real_target_is_recorded() {
+    let world = World::new();
+    let entries = world.gate.json(&world.auditor.key, &["ledger", "list", "--limit", "100"]).unwrap();
+    let errand = format!("err_{}", &entries.split("err_").nth(1).expect("the target was probed")[..26]);
+    let words = ["session", "replay", &errand, "--purpose", e2e::PURPOSE, "--no-wait"];
+    let output = output_within(&mut world.gate.as_person(&world.auditor.key, &words), LIMIT).unwrap();
+    let shown = text(&output.stdout);
+    let (seconds, nanoseconds) = shown.trim_end().split_once('.').unwrap_or_else(|| panic!("{shown}"));
+    assert!(seconds.starts_with("1") && nanoseconds.parse::<u64>().is_ok(), "{shown}");
+    let words = ["session", "verify", &errand, "--purpose", e2e::PURPOSE];
+    let verified = world.gate.json(&world.auditor.key, &words).unwrap();
+    assert!(verified.contains("\"end\": \"gateway\"") && verified.contains("\"complete\": true"), "{verified}");
+}

@@ -26,6 +26,9 @@ impl<C: crate::Clock> Keeper<C> {
         let entries = entries_under(&head, &order.entries, &order.proof, self.founded()?)?;
         let (entry, before) = entries.split_last().ok_or_else(|| differs("there is no entry"))?;
         let opened = errand_of(entry)?;
+        if opened.recorded.is_none() {
+            return Err(differs("an errand that is not recorded is not certified"));
+        }
         unused(opened.serial, last.serial)?;
         let state = replayed(before)?;
         // At the entry's own time, as for a passage; the window is then held against the keeper's clock.

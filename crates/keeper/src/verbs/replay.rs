@@ -2,7 +2,7 @@
 //! only the header is read, and only if it is the one that the session's entry names.
 
 use channel::keeper::{Answer, KeeperRefusal, ReplayOrder};
-use domain::event::{Event, SessionOpened};
+use domain::event::Event;
 use domain::statement::Deed;
 use domain::{Entry, SessionId, SuiteKey};
 use envelope::{Sealed, SealingKey};
@@ -60,24 +60,40 @@ pub fn replay_context(session: SessionId, permit: u64) -> Vec<u8> {
     [b"sekimori/replay/v1", &[length][..], session.as_bytes(), &permit.to_be_bytes()].concat()
 }
 
-/// The session's entry, which says what happened and is judged by nobody here, and the others.
-fn parted(entries: &[Entry]) -> Result<(&SessionOpened, Vec<&Entry>), KeeperRefusal> {
+/// What is recorded: the name and the header's hash, from the entry that opened a session or an errand.
+#[derive(Clone, Copy)]
+struct Opened {
+    session: SessionId,
+    header: Hash,
+}
+
+/// The opening's entry, which says what happened and is judged by nobody here, and the others.
+fn parted(entries: &[Entry]) -> Result<(Opened, Vec<&Entry>), KeeperRefusal> {
     let mut sessions = Vec::new();
     let mut rest = Vec::new();
     for entry in entries {
         match &entry.event {
-            Event::SessionOpened(opened) => sessions.push(opened),
+            Event::SessionOpened(opened) => {
+                sessions.push(Opened { session: opened.session, header: opened.recording });
+            }
+            Event::ErrandOpened(opened) => {
+                let recorded = opened.recorded.ok_or_else(|| differs("the errand was not recorded"))?;
+                sessions.push(Opened { session: recorded.session, header: recorded.header });
+            }
             _ => rest.push(entry),
         }
     }
     match sessions[..] {
         [session] => Ok((session, rest)),
-        _ => Err(differs(format!("{} entries are `session.opened`; exactly one must be", sessions.len()))),
+        _ => Err(differs(format!(
+            "{} entries are `session.opened` or `errand.opened`; exactly one must be",
+            sessions.len()
+        ))),
     }
 }
 
 /// The number of the entry that permits the reading of this session, and the key it permits to read.
-fn permit_of<'a>(entries: &[&'a Entry], session: &SessionOpened) -> Result<(u64, &'a SuiteKey), KeeperRefusal> {
+fn permit_of<'a>(entries: &[&'a Entry], session: Opened) -> Result<(u64, &'a SuiteKey), KeeperRefusal> {
     let last = entries.last().ok_or_else(|| differs("there is no entry"))?;
     let Event::Deed(done) = &last.event else { return Err(differs("the last entry is not `replay.permitted`")) };
     match &done.fields.deed {
@@ -92,8 +108,8 @@ fn permit_of<'a>(entries: &[&'a Entry], session: &SessionOpened) -> Result<(u64,
 }
 
 /// Compared before it is read: what the ledger does not name is not parsed.
-fn header_of(session: &SessionOpened, bytes: &[u8]) -> Result<Header, KeeperRefusal> {
-    if Hash::of(bytes) != session.recording {
+fn header_of(session: Opened, bytes: &[u8]) -> Result<Header, KeeperRefusal> {
+    if Hash::of(bytes) != session.header {
         return Err(differs("the header is not the one that the session's entry names"));
     }
     let mut rest = bytes;

@@ -54,6 +54,13 @@ fn a_probe_is_certified_for_its_one_command_and_openssh_reads_it() {
 }
 
 #[test]
+fn an_errand_that_is_not_recorded_is_refused() {
+    let mut bench = Bench::ready();
+    let ask = forged(&mut bench, |errand| errand.recorded = None);
+    assert_differs(&bench.refused(ask), "not recorded");
+}
+
+#[test]
 fn an_errand_that_nobody_agreed_to_is_refused() {
     let mut bench = Bench::ready();
     let other = TargetId::from_random([66; 16]);

@@ -216,7 +216,7 @@ impl World {
         let errand = opened.errand;
         self.record(Event::ErrandOpened(opened), Actor::Engine);
         let outcome = domain::event::ErrandOutcome::Clock { offset_ms: 20 };
-        self.record(Event::ErrandEnded(domain::event::ErrandEnded { errand, outcome }), Actor::Engine);
+        self.record(Event::ErrandEnded(domain::event::ErrandEnded { errand, outcome, recorded: None }), Actor::Engine);
     }
 }
 
@@ -396,6 +396,10 @@ impl World {
             principal: Principal::of_errands(&self.target),
             serial: self.state.passage.next_serial,
             valid: Window::new(self.now.minus(seconds(30)), self.now.plus(seconds(60))).unwrap(),
+            recorded: Some(domain::event::ErrandRecording {
+                session: domain::SessionId::from_random(self.random()),
+                header: Hash::of(b"header of an errand's recording"),
+            }),
         }
     }
 

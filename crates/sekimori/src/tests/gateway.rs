@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use channel::front::{
-    Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, OpenAsk, SessionTerms, Setup, ToFront,
+    Anchor, EndFact, ErrandTerms, FromFront, FrontAnswer, FrontAsk, OpenAsk, Recorded, SessionTerms, Setup, ToFront,
 };
 use channel::{Greeting, Role, frame};
 use domain::SessionId;
@@ -63,23 +63,31 @@ impl Gateway {
             }
         };
         let subject = key_of("errand").public_key().clone();
-        let certified = self.ask(FrontAsk::ErrandReady { errand: terms.errand, subject });
+        let draft = self.draft(terms.session);
+        let (errand, recording) = (terms.errand, draft.header_hash());
+        let certified = self.ask(FrontAsk::ErrandReady { errand, subject, recording });
         assert!(matches!(certified, FrontAnswer::ErrandCertified(Ok(_))), "{certified:?}");
-        self.ask(FrontAsk::ErrandEnded { errand: terms.errand, outcome: ErrandOutcome::Clock { offset_ms: 7 } });
+        let mut writer = draft.create(&self.live).unwrap();
+        let at = Duration::from_millis(40);
+        let _status = writer.frame(Kind::Exec, 1, Direction::In, at, b"date -u +%s.%N").unwrap();
+        let _status = writer.frame(Kind::Data, 1, Direction::Out, at, b"1763860830.007\n").unwrap();
+        let anchor = writer.close(at).unwrap().anchor;
+        let anchor = Anchor { chunks: anchor.chunks, chain: anchor.chain };
+        let recorded = Some(Recorded { anchor, complete: true, bytes: 29 });
+        self.ask(FrontAsk::ErrandEnded { errand, outcome: ErrandOutcome::Clock { offset_ms: 7 }, recorded });
+    }
+
+    fn draft(&self, session: SessionId) -> Draft {
+        let reading = SealingKey::from_bytes(self.setup.reading_key.bytes()).unwrap();
+        let (origin, recipients) = (self.setup.origin.clone(), Recipients::new(reading));
+        Draft::new(session.to_string(), origin, 1_763_860_000_000_000, &recipients).unwrap()
     }
 
     /// Opens a passage for the holder of `role`'s key and begins its recording.
     pub(crate) fn open(&mut self, role: &str) -> Passage {
         let session =
             SessionId::from_random(*ledger::Hash::of(&self.next.to_be_bytes()).as_bytes().first_chunk().unwrap());
-        let reading = SealingKey::from_bytes(self.setup.reading_key.bytes()).unwrap();
-        let draft = Draft::new(
-            session.to_string(),
-            self.setup.origin.clone(),
-            1_763_860_000_000_000,
-            &Recipients::new(reading),
-        )
-        .unwrap();
+        let draft = self.draft(session);
         let opened = self.ask(FrontAsk::Open(Box::new(OpenAsk {
             session,
             account: "root".into(),
@@ -92,6 +100,22 @@ impl Gateway {
         })));
         let FrontAnswer::Opened(Ok(terms)) = opened else { panic!("{opened:?}") };
         Passage { session, terms: *terms, recording: draft.create(&self.live).unwrap() }
+    }
+
+    /// Makes what is recorded so far durable and has it anchored.
+    pub(crate) fn anchor(&mut self, passage: &mut Passage) {
+        let _status = passage.recording.seal().unwrap();
+        let anchor = passage.recording.sync().unwrap();
+        let point = Anchor { chunks: anchor.chunks, chain: anchor.chain };
+        let asked = FrontAsk::Anchors { recordings: [(passage.session, point)].into() };
+        assert!(matches!(self.ask(asked), FrontAnswer::Noted));
+    }
+
+    /// A gateway that was killed and came back knows of no session.
+    pub(crate) fn come_back(world: &World) -> Self {
+        let mut gateway = Self::connect(world);
+        assert!(matches!(gateway.ask(FrontAsk::Live { sessions: [].into() }), FrontAnswer::Noted));
+        gateway
     }
 
     pub(crate) fn end(&mut self, mut passage: Passage) {
@@ -110,6 +134,12 @@ impl Gateway {
 }
 
 impl Passage {
+    /// Something shown at a second of the session, in chunks of its own.
+    pub(crate) fn say(&mut self, second: u64, bytes: &[u8]) {
+        let at = Duration::from_secs(second);
+        let _status = self.recording.frame(Kind::Data, 0, Direction::Out, at, bytes).unwrap();
+    }
+
     /// What a short session with a terminal looks like.
     pub(crate) fn play(&mut self) {
         let window = body::Window { columns: 80, rows: 24, width_px: 0, height_px: 0 };

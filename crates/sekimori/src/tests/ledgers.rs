@@ -158,3 +158,91 @@ fn entries_are_listed_and_shown_as_they_are() {
     assert!(world.ok("auditor", &["verify", "--replay"]).contains("fold to the state"));
     assert!(world.ok("auditor", &["ledger", "checkpoint"]).starts_with("gate.example/main\n"));
 }
+
+fn exported(world: &World, name: &str) -> String {
+    let file = world.path(name);
+    world.ok("researcher", &["ledger", "export", &file]);
+    file
+}
+
+fn replay(world: &World, words: &[&str]) -> super::world::Told {
+    let trust = world.path("trust");
+    let words: Vec<&str> = ["--trust", &trust, "--json", "verify", "--replay"].iter().chain(words).copied().collect();
+    world.run("nobody", &words)
+}
+
+#[test]
+fn a_whole_ledger_verifies_without_the_server() {
+    let (mut world, _) = granted();
+    let note = world.path("old.checkpoint");
+    std::fs::write(&note, world.ok("auditor", &["ledger", "checkpoint"])).unwrap();
+    world.join("latecomer", "the latecomer");
+    let file = exported(&world, "all.skmledger");
+    world.stop();
+    let told = replay(&world, &[&file, "--extends", &note]);
+    assert_eq!(told.exit, Exit::Done, "{}", told.all());
+    let json = told.json();
+    assert_eq!((json["proved"]["size"].as_u64(), json["proved"]["extends"].as_u64()), (Some(22), Some(20)), "{json}");
+    let words = serde_json::json!(["nothing-left-out", "own-entries", "times", "one-ledger"]);
+    assert_eq!(json["rests_on_servers_word"], words);
+    let trust = world.path("trust");
+    let shown = world.run("nobody", &["--trust", &trust, "verify", "--replay", &file]).out;
+    assert!(shown.contains("The whole ledger is proved") && shown.contains("own entries"), "{shown}");
+    let shown = world.run("nobody", &["--lang", "ja", "--trust", &trust, "verify", "--replay", &file]).out;
+    assert!(shown.contains("台帳全体が証明されました"), "{shown}");
+    assert_eq!(world.run("nobody", &["verify", "--replay", &file]).exit, Exit::Usage, "whom to trust must be said");
+}
+
+#[test]
+fn a_changed_whole_ledger_is_named_and_a_cut_one_does_not_extend() {
+    let (world, _) = granted();
+    let folder = world.path("exports");
+    std::fs::create_dir(&folder).unwrap();
+    world.ok("researcher", &["ledger", "export", &folder]);
+    let earlier = format!("{folder}/ledger-20.skmledger");
+    world.join("latecomer", "the latecomer");
+    let later = exported(&world, "later.skmledger");
+    assert_eq!(replay(&world, &[&later, "--extends", &earlier]).exit, Exit::Done);
+    let code = |words: &[&str]| {
+        let told = replay(&world, words);
+        (told.exit, told.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let named = |code: &str| (Exit::ProofFails, code.to_owned());
+    assert_eq!(code(&[&earlier, "--extends", &later]), named("history-cut"));
+    let good = std::fs::read_to_string(&later).unwrap();
+    let lines: Vec<&str> = good.split_inclusive('\n').collect();
+    let changed = world.path("changed");
+    let entry = |seq: usize| lines.iter().position(|line| line.contains(&format!("\"seq\":{seq},"))).unwrap();
+    let written = |lines: &[&str]| std::fs::write(&changed, lines.concat()).unwrap();
+    written(&lines[..entry(9)]);
+    assert_eq!(code(&[&changed]), named("ledger-cut"));
+    let mut dropped = lines.clone();
+    dropped.remove(entry(9));
+    written(&dropped);
+    let told = replay(&world, &[&changed]);
+    assert_eq!(told.json()["error"]["code"], "entry-misplaced");
+    assert!(told.json()["error"]["message"].as_str().unwrap().contains("place 9"), "{}", told.all());
+    let other = lines[entry(9)].replace("\"seq\":9,", "\"seq\":8,");
+    let mut flipped = lines.clone();
+    flipped[entry(9)] = &other;
+    written(&flipped);
+    assert_eq!(code(&[&changed]), named("entry-changed"));
+    std::fs::write(&changed, good.replacen("sekimori", "sekimuri", 1)).unwrap();
+    assert_eq!(code(&[&changed]), named("ledger-unreadable"));
+    assert_eq!(world.run("researcher", &["ledger", "export", &later]).exit, Exit::Usage, "nothing is written over");
+}
+
+/// The server's answers are held against the head it signed while they are written down.
+#[test]
+fn an_export_of_other_entries_than_were_signed_is_not_made() {
+    let (world, _) = granted();
+    let liar = world.liar(|answer| {
+        if let channel::api::ApiAnswer::View(channel::api::View::LedgerPage { entries, .. }) = answer {
+            entries[3] = entries[3].replace("\"seq\":3", "\"seq\":4");
+        }
+    });
+    let file = world.path("lied.skmledger");
+    let told = world.run("auditor", &["--json", "--socket", &liar, "ledger", "export", &file]);
+    assert_eq!((told.exit, told.json()["error"]["code"].as_str()), (Exit::ProofFails, Some("entries-replaced")));
+    assert!(!std::path::Path::new(&file).exists());
+}

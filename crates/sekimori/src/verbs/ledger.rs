@@ -1,5 +1,7 @@
 //! `sekimori ledger`: the entries themselves, the signed head, and proofs that outside tools verify.
 
+mod export;
+
 use std::path::{Path, PathBuf};
 
 use channel::api::{EntryView, Query, View};
@@ -29,6 +31,12 @@ pub(crate) enum Verb {
     Show { seq: u64 },
     /// The signed head of the ledger, as a C2SP checkpoint
     Checkpoint,
+    /// The whole ledger in one file, which `sekimori verify --replay FILE` proves without any server
+    Export {
+        /// The file to make, or a folder in which to make one
+        #[arg(value_name = "FILE|DIR")]
+        out: PathBuf,
+    },
     /// Proof that an entry stands in the ledger, as a C2SP tlog-proof; `sekimori verify` reads it
     Proof {
         seq: u64,
@@ -43,6 +51,7 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
         Verb::List { about, before, limit } => list(about.as_deref(), before, limit, desk),
         Verb::Show { seq } => show(seq, desk),
         Verb::Checkpoint => checkpoint(desk),
+        Verb::Export { out } => export::run(&out, desk),
         Verb::Proof { seq, out } => proof(seq, out.as_deref(), desk),
     }
 }

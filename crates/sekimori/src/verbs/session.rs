@@ -1,5 +1,6 @@
 //! `sekimori session`: passages that live, and recordings of those that were.
 
+mod bound;
 mod fetch;
 mod replay;
 mod verify;
@@ -46,25 +47,25 @@ pub(crate) enum Verb {
     /// Write a recording as another format; that you do, and why, becomes an entry first
     Export(ExportArgs),
     /// Check every byte of a recording against the ledger; that you do, and why, becomes an entry first
-    Verify {
-        session: String,
-        #[arg(long)]
-        purpose: String,
-    },
+    Verify(verify::Args),
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("form").required(true))]
 pub(crate) struct ExportArgs {
     session: String,
     /// What you open it for
     #[arg(long)]
     purpose: String,
     /// As asciicast v2, for asciinema players
-    #[arg(long, required_unless_present = "text", conflicts_with = "text")]
+    #[arg(long, group = "form")]
     asciicast: bool,
     /// As plain text without anything that steers a terminal
-    #[arg(long)]
+    #[arg(long, group = "form")]
     text: bool,
+    /// As it is, encrypted, with its anchors in a second file OUT.anchors: for `session verify OUT --ledger …`, which needs no key
+    #[arg(long, group = "form", conflicts_with = "channel")]
+    recording: bool,
     /// The channel to export; the first with output unless given
     #[arg(long)]
     channel: Option<u32>,
@@ -81,7 +82,7 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
         Verb::Kill { session, reason } => kill(&session, &reason, desk),
         Verb::Replay(args) => replay::run(&args, desk),
         Verb::Export(args) => replay::export(&args, desk),
-        Verb::Verify { session, purpose } => verify::run(&session, &purpose, desk),
+        Verb::Verify(args) => verify::run(&args, desk),
     }
 }
 

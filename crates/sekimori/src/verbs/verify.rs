@@ -1,4 +1,6 @@
-//! `sekimori verify`: a tegata or an entry's proof, with nothing but the trust directory. No server, no network, no clock.
+//! `sekimori verify`: a tegata, an entry's proof or a whole ledger, with nothing but the trust directory. No server, no network, no clock.
+
+pub(crate) mod whole;
 
 use std::path::{Path, PathBuf};
 
@@ -18,18 +20,22 @@ use crate::trust::TrustDir;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A tegata, or a proof made by `ledger proof`
+    /// A tegata, or a proof made by `ledger proof`; with --replay a whole ledger made by `ledger export`
     #[arg(required_unless_present = "replay")]
     file: Option<PathBuf>,
-    /// Have the server fold its whole ledger again and compare
-    #[arg(long, conflicts_with = "file")]
+    /// Fold the whole ledger in FILE, checking every signature and rule; without FILE the server folds its own again and compares
+    #[arg(long)]
     replay: bool,
+    /// A checkpoint saved earlier, or an earlier export: the ledger must begin with exactly its entries
+    #[arg(long, value_name = "CHECKPOINT", requires = "replay", requires = "file")]
+    extends: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args, desk: &mut Desk<'_>) -> Outcome<()> {
-    match args.file {
-        None => replay(desk),
-        Some(file) => verify(&file, desk),
+    match (args.file, args.replay) {
+        (None, _) => replay(desk),
+        (Some(file), true) => whole::run(&file, args.extends.as_deref(), desk),
+        (Some(file), false) => verify(&file, desk),
     }
 }
 
@@ -144,8 +150,12 @@ fn show(desk: &mut Desk<'_>, verified: &VerifiedTegata) {
     sheet.row("label-granted", desk.moment(verdict.granted));
     sheet.row("label-size", verdict.size.to_string());
     desk.show_sheet(&sheet);
+    say_words(desk, &verdict.words);
+}
+
+fn say_words(desk: &mut Desk<'_>, words: &[ServersWord]) {
     desk.say("say-on-servers-word", &[]);
-    for word in &verdict.words {
+    for word in words {
         let (_, key) = servers_word(*word);
         let line = format!("  - {}", desk.word(key));
         desk.screen().line(&line);
@@ -206,6 +216,9 @@ const fn servers_word(word: ServersWord) -> (&'static str, &'static str) {
         ServersWord::Times => ("times", "servers-word-times"),
         ServersWord::RequestFiledThroughSsh => ("request-filed-through-ssh", "servers-word-filed-through-ssh"),
         ServersWord::KeyRecovered => ("key-recovered", "servers-word-key-recovered"),
+        ServersWord::OwnEntries => ("own-entries", "servers-word-own-entries"),
+        ServersWord::NothingLeftOut => ("nothing-left-out", "servers-word-nothing-left-out"),
+        ServersWord::OneLedger => ("one-ledger", "servers-word-one-ledger"),
     }
 }
 

@@ -2,16 +2,20 @@
 
 use std::fs::File;
 use std::io::{BufReader, Write};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use channel::api::{Query, View};
-use domain::event::{Event, SessionEnded, SessionOpened};
+use channel::api::{AnchorView, Query, View};
+use domain::event::Event;
 use domain::statement::Deed;
-use domain::{Entry, SessionId, SuiteKey};
+use domain::{Entry, ErrandId, SessionId, SuiteKey};
 use envelope::{OpeningKey, Sealed};
+use ledger::Hash;
 use recorder::{Header, Reader, SessionKey};
+use tegata::anchors::{AnchorProof, MOST_ANCHORS};
 
+use super::bound::{Ended, end_in, header_in};
 use crate::connection::{Connection, view};
 use crate::desk::{Caller, Desk};
 use crate::failure::{Failure, Outcome};
@@ -23,10 +27,19 @@ pub(super) struct Fetched {
     pub(super) session: SessionId,
     /// The entry that permitted it.
     pub(super) permit: u64,
-    pub(super) opened: Facts<SessionOpened>,
-    pub(super) ended: Option<Facts<SessionEnded>>,
+    /// Hash of the header, as the opening's entry has it.
+    pub(super) opened: Facts<Hash>,
+    pub(super) ended: Option<Facts<Ended>>,
+    pub(super) anchors: Vec<Anchor>,
     file: tempfile::NamedTempFile,
     key: SessionKey,
+}
+
+/// A point of the recording that an entry binds, as the server gives both.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    pub(super) proof: AnchorProof,
+    pub(super) bytes: String,
 }
 
 /// A fact and the number of its entry.
@@ -37,6 +50,11 @@ pub(super) struct Facts<T> {
 }
 
 impl Fetched {
+    /// Where the recording lies as long as this lives.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// A reader from the beginning.
     pub(super) fn reader(&self) -> Outcome<Reader<BufReader<File>>> {
         Reader::open(self.file.path(), &self.key).map_err(|error| fails(self.session, &error))
@@ -50,7 +68,7 @@ pub(super) fn fails(session: SessionId, why: &dyn std::fmt::Display) -> Failure 
 /// Has the entry written, then gets key and bytes.
 pub(super) fn fetch(session: &str, purpose: &str, caller: &mut Caller, desk: &mut Desk<'_>) -> Outcome<Fetched> {
     let (committed, opening) = desk.commit_purpose(purpose)?;
-    let session: SessionId = ids::resolve(&mut caller.connection, session)?;
+    let session = named(session, &mut caller.connection)?;
     let (opened, ended) = facts(&mut caller.connection, session)?;
     let reading = OpeningKey::generate();
     let reader = SuiteKey::new(&reading.sealing_key().to_bytes()).expect("a sealing key is about 1,200 bytes");
@@ -62,19 +80,32 @@ pub(super) fn fetch(session: &str, purpose: &str, caller: &mut Caller, desk: &mu
     let (sealed, size) = sealed_key(&mut caller.connection, session, receipt.seq)?;
     desk.note("say-fetching", &[("size", size.div_ceil(1024).to_string().into())]);
     let file = bytes(&mut caller.connection, session, receipt.seq)?;
-    let header = Header::of(file.path()).and_then(|header| header.expect(&opened.fact.recording).map(|()| header));
+    let anchors = anchors(&mut caller.connection, session, receipt.seq)?;
+    let header = Header::of(file.path()).and_then(|header| header.expect(&opened.fact).map(|()| header));
     let header = header.map_err(|error| fails(session, &error))?;
     let unsealed =
         reading.open(&keeper::replay_context(session, receipt.seq), &sealed).map_err(|error| fails(session, &error))?;
     let key = SessionKey::from_opened(&header, &unsealed).map_err(|error| fails(session, &error))?;
-    Ok(Fetched { session, permit: receipt.seq, opened, ended, file, key })
+    Ok(Fetched { session, permit: receipt.seq, opened, ended, anchors, file, key })
+}
+
+/// A session by the beginning of its id, or an errand by the whole of its: each errand is recorded under a session's name of its own.
+fn named(text: &str, connection: &mut Connection) -> Outcome<SessionId> {
+    if !text.starts_with(ErrandId::PREFIX) {
+        return ids::resolve(connection, text);
+    }
+    let errand: ErrandId = ids::resolve(connection, text)?;
+    let entries = view!(connection, Query::Entries { about: Some(errand.to_string()), before: None, limit: MOST_ENTRIES } => Entries);
+    let events = entries.iter().filter_map(|view| Entry::decode(view.bytes.as_bytes()).ok().map(|entry| entry.event));
+    let recorded = events.into_iter().find_map(|event| match event {
+        Event::ErrandOpened(opened) if opened.errand == errand => opened.recorded,
+        _ => None,
+    });
+    recorded.map(|recorded| recorded.session).ok_or_else(|| Failure::NothingNamed { text: text.to_owned() })
 }
 
 /// How the session was opened and, if it is over, how it ended.
-fn facts(
-    connection: &mut Connection,
-    session: SessionId,
-) -> Outcome<(Facts<SessionOpened>, Option<Facts<SessionEnded>>)> {
+fn facts(connection: &mut Connection, session: SessionId) -> Outcome<(Facts<Hash>, Option<Facts<Ended>>)> {
     let entries = view!(connection, Query::Entries { about: Some(session.to_string()), before: None, limit: MOST_ENTRIES } => Entries);
     let (mut opened, mut ended) = (None, None);
     for view in &entries {
@@ -82,11 +113,9 @@ fn facts(
             seq: view.seq.to_string(),
             why: error.to_string(),
         };
-        match Entry::decode(view.bytes.as_bytes()).map_err(unreadable)?.event {
-            Event::SessionOpened(fact) if fact.session == session => opened = Some(Facts { seq: view.seq, fact }),
-            Event::SessionEnded(fact) if fact.session == session => ended = Some(Facts { seq: view.seq, fact }),
-            _ => {}
-        }
+        let event = Entry::decode(view.bytes.as_bytes()).map_err(unreadable)?.event;
+        opened = header_in(&event, session).map(|fact| Facts { seq: view.seq, fact }).or(opened);
+        ended = end_in(&event, session).map(|fact| Facts { seq: view.seq, fact }).or(ended);
     }
     let opened = opened.ok_or(domain::Refusal::SessionUnknown { session })?;
     Ok((opened, ended))
@@ -116,6 +145,25 @@ fn bytes(connection: &mut Connection, session: SessionId, permit: u64) -> Outcom
         if last || page.is_empty() {
             file.flush().map_err(unwritable)?;
             return Ok(file);
+        }
+    }
+}
+
+/// All of them, page by page.
+fn anchors(connection: &mut Connection, session: SessionId, permit: u64) -> Outcome<Vec<Anchor>> {
+    let (mut found, mut from) = (Vec::new(), 0);
+    loop {
+        let View::Anchors { anchors, next } = connection.read(Query::Anchors { session, permit, from })? else {
+            return Err(Failure::AnswerUnexpected { wanted: "anchors".into() });
+        };
+        found.extend(anchors.into_iter().map(|view| {
+            let AnchorView { seq, bytes, chunks, chain, proof } = view;
+            Anchor { proof: AnchorProof { seq, chunks, chain, proof }, bytes }
+        }));
+        match next {
+            Some(next) if next > from && found.len() < MOST_ANCHORS => from = next,
+            Some(_) => return Err(Failure::AnswerUnexpected { wanted: "anchors".into() }),
+            None => return Ok(found),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `sekimori session replay|export`: a recording as its person saw it.
 
 use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use recorder::asciicast::Version;
@@ -64,6 +65,9 @@ pub(super) fn export(args: &ExportArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     }
     let mut caller = desk.call()?;
     let fetched = fetch(&args.session, &args.purpose, &mut caller, desk)?;
+    if args.recording {
+        return as_it_is(&args.out, &fetched, desk);
+    }
     let channel = match args.channel {
         Some(channel) => channel,
         None => first_shown(&fetched)?,
@@ -82,6 +86,28 @@ pub(super) fn export(args: &ExportArgs, desk: &mut Desk<'_>) -> Outcome<()> {
         serde_json::json!({ "session": fetched.session, "permit": fetched.permit, "file": files::shown(&args.out) });
     desk.answer(&written, |desk| desk.say("say-exported", &[("path", files::shown(&args.out).into())]));
     Ok(())
+}
+
+/// The file and its anchors, which only together say how far the ledger binds it.
+fn as_it_is(out: &Path, fetched: &Fetched, desk: &mut Desk<'_>) -> Outcome<()> {
+    let beside = anchors_file(out);
+    let proofs: Vec<_> = fetched.anchors.iter().map(|anchor| anchor.proof.clone()).collect();
+    files::create(&beside, tegata::anchors::to_file(&fetched.session, &proofs).as_bytes(), Readers::Owner)?;
+    files::copy(fetched.path(), out, Readers::Owner)?;
+    let (path, anchors) = (files::shown(out), files::shown(&beside));
+    let written =
+        serde_json::json!({ "session": fetched.session, "permit": fetched.permit, "file": path, "anchors": anchors });
+    desk.answer(&written, |desk| {
+        desk.say("say-recording-exported", &[("path", path.as_str().into()), ("anchors", anchors.as_str().into())])
+    });
+    Ok(())
+}
+
+/// `OUT.anchors` beside `OUT`.
+pub(super) fn anchors_file(recording: &Path) -> PathBuf {
+    let mut name = recording.as_os_str().to_owned();
+    name.push(".anchors");
+    name.into()
 }
 
 /// The first channel on which the person saw something.
