@@ -202,11 +202,7 @@ fn open_terminal(size: Size) -> io::Result<(File, OwnedFd)> {
 }
 
 /// Sends what is read until there is no more; a terminal whose last program is gone ends with an error.
-fn pump(
-    mut from: impl Read + Send + 'static,
-    to: impl AsyncWrite + Send + 'static,
-    runtime: Handle,
-) -> JoinHandle<()> {
+fn pump(mut from: impl Read + Send + 'static, to: impl AsyncWrite + Send + 'static, runtime: Handle) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut to = Box::pin(to);
         let mut portion = vec![0; PORTION];

@@ -136,7 +136,13 @@ impl Room {
         let program = server.program()?;
         let line: Vec<OsString> = match server {
             Server::Sshd => {
-                vec![program.clone().into(), "-i".into(), "-e".into(), "-f".into(), format!("{INSIDE}/sshd_config").into()]
+                vec![
+                    program.clone().into(),
+                    "-i".into(),
+                    "-e".into(),
+                    "-f".into(),
+                    format!("{INSIDE}/sshd_config").into(),
+                ]
             }
             Server::StandIn(_) => {
                 // What is built may lie on a disk that is not seen inside.
@@ -146,7 +152,19 @@ impl Room {
             }
         };
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", BUILD, "sh"]);
+        command.args([
+            "--mount",
+            "--pid",
+            "--net",
+            "--uts",
+            "--ipc",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            BUILD,
+            "sh",
+        ]);
         command.arg(dir.path()).arg(name).arg(INSIDE);
         // The room ends when this pipe closes, so also when we are killed.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

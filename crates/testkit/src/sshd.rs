@@ -10,8 +10,8 @@ use crate::process::{self, Tame, Trouble};
 use crate::scratch::Scratch;
 use crate::{Target, process::found};
 
-/// Where distributions put it; few have these places in a user's own PATH.
-const PLACES: &[&str] = &["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"];
+/// Where distributions put it; a user's own PATH often leaves these places out.
+const PLACES: &[&str] = &["/usr/sbin/sshd", "/sbin/sshd", "/usr/local/sbin/sshd"];
 /// Another program may take the port between its choice and its use; so often another is chosen.
 const TRIES: usize = 20;
 
@@ -48,7 +48,10 @@ impl Server {
 
 /// The system's sshd, if it is installed. sshd wants to be started by its whole path.
 pub fn program() -> Option<PathBuf> {
-    PLACES.iter().map(PathBuf::from).find(|path| path.is_file())
+    #[expect(clippy::disallowed_methods, reason = "where programs lie is for the environment to say")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("sshd"));
+    PLACES.iter().map(PathBuf::from).chain(own).find(|path| path.is_file())
 }
 
 /// A running server; it and its folder go away on drop.
@@ -129,6 +132,8 @@ pub(crate) fn write_files(dir: &Path, settings: &Settings) -> Result<(), Trouble
     for folder in ["principals", "home"] {
         fs::create_dir_all(dir.join(folder)).map_err(Trouble::at(folder))?;
     }
+    // A zsh that finds none asks its user questions first.
+    fs::write(dir.join("home/.zshrc"), "").map_err(Trouble::at(".zshrc"))?;
     fs::write(dir.join("authorities"), "").map_err(Trouble::at("authorities"))?;
     fs::write(dir.join("authorized_keys"), &settings.authorized_keys).map_err(Trouble::at("authorized_keys"))
 }
@@ -144,13 +149,15 @@ pub(crate) enum Way {
 
 pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
     let listen = match way {
-        Way::Listening(port) => format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv HOME={}/home\n", dir.display()),
+        Way::Listening(port) => {
+            format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv \"HOME={}/home\"\n", dir.display())
+        }
         Way::EachConnection => String::new(),
     };
     // `more` first: sshd takes the first value it reads of each setting.
     format!(
-        "{more}\n{listen}HostKey {dir}/host_key\nPidFile none\nTrustedUserCAKeys {dir}/authorities\n\
-         AuthorizedPrincipalsFile {dir}/principals/%u\nAuthorizedKeysFile {dir}/authorized_keys\nPasswordAuthentication no\n\
+        "{more}\n{listen}HostKey \"{dir}/host_key\"\nPidFile none\nTrustedUserCAKeys \"{dir}/authorities\"\n\
+         AuthorizedPrincipalsFile \"{dir}/principals/%u\"\nAuthorizedKeysFile \"{dir}/authorized_keys\"\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nAcceptEnv LANG LC_*\nPrintMotd no\n\
          PrintLastLog no\nMaxStartups 2000\nMaxSessions 1000\nSubsystem sftp internal-sftp\nUseDNS no\nLogLevel VERBOSE\n",
         more = settings.more,
