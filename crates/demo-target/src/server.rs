@@ -1,6 +1,6 @@
 //! The SSH side: one connection from its first byte to its last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use russh::keys::{Certificate, PrivateKey, load_secret_key};
-use russh::server::{self, Auth, ChannelOpenHandle, Config, Handle, Msg, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, MethodKind, MethodSet, SshId};
+use russh::server::{self, Auth, ChannelOpenHandle, Config, Msg, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, MethodKind, MethodSet, Pty, Sig, SshId};
 use sshwire::{CertificateSpec, CertificateView, Permit};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -23,8 +23,8 @@ use crate::shell::{Line, Running, Size};
 const LOGIN_GRACE: Duration = Duration::from_secs(20);
 const MAX_CONNECTIONS: usize = 64;
 const MAX_AUTH_ATTEMPTS: usize = 6;
-/// Of one connection, in all.
-const MAX_CHANNELS: u32 = 64;
+/// Of one connection at a time.
+const MAX_CHANNELS: usize = 64;
 /// Environment variables of one channel.
 const MAX_VARIABLES: usize = 64;
 
@@ -74,7 +74,7 @@ pub(crate) async fn serve(house: Arc<House>, stream: TcpStream, peer: SocketAddr
         return;
     };
     let (entered, has_entered) = tokio::sync::oneshot::channel();
-    let visitor = Visitor { house: house.clone(), peer, entered: Some(entered), pass: None, channels: 0 };
+    let visitor = Visitor { house: house.clone(), peer, entered: Some(entered), pass: None, channels: HashMap::new() };
     let session = match server::run_stream(house.config.clone(), stream, visitor).await {
         Ok(session) => session,
         Err(error) => return eprintln!("Connection closed by {}: {error}", plain(&peer)),
@@ -108,7 +108,7 @@ struct Visitor {
     /// Told once a certificate was taken.
     entered: Option<tokio::sync::oneshot::Sender<()>>,
     pass: Option<Arc<Pass>>,
-    channels: u32,
+    channels: HashMap<ChannelId, Stage>,
 }
 
 /// What a certificate that was taken allows.
@@ -189,20 +189,155 @@ impl server::Handler for Visitor {
         &mut self,
         channel: Channel<Msg>,
         reply: ChannelOpenHandle,
-        session: &mut Session,
+        _session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.channels += 1;
-        match &self.pass {
-            Some(pass) if self.channels <= MAX_CHANNELS => {
-                let (pass, handle) = (pass.clone(), session.handle());
-                reply.accept().await;
-                tokio::spawn(carry(channel, handle, pass));
-            }
-            Some(_) => reply.reject(ChannelOpenFailure::ResourceShortage).await,
-            None => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+        if self.pass.is_none() {
+            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        } else if self.channels.len() >= MAX_CHANNELS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        } else {
+            // What comes is handed to the methods below; a kept receiver would block the whole connection when full.
+            let (_receiver, to) = channel.split();
+            self.channels.insert(to.id(), Stage::Asking(Wishes::default(), to));
+            reply.accept().await;
         }
         Ok(())
     }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), russh::Error> {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        columns: u32,
+        rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let may = self.pass.as_ref().is_some_and(|pass| pass.spec.permits.contains(&Permit::Pty));
+        match self.channels.get_mut(&channel) {
+            Some(Stage::Asking(wishes, _)) if may => {
+                wishes.terminal = Some((term.to_owned(), Size { columns, rows }));
+                session.channel_success(channel)
+            }
+            _ => session.channel_failure(channel),
+        }
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let taken = match self.channels.get_mut(&channel) {
+            Some(Stage::Asking(wishes, _)) => wishes.take(name, value),
+            Some(Stage::Running(_)) | None => false,
+        };
+        if taken { session.channel_success(channel) } else { session.channel_failure(channel) }
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        self.start(channel, None, session)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.start(channel, Some(command.to_owned()), session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), russh::Error> {
+        let Some(Stage::Running(running)) = self.channels.get(&channel) else { return Ok(()) };
+        if running.give(data).is_ok() {
+            return Ok(());
+        }
+        eprintln!("error: a program on this target does not read what it is sent; its channel is closed");
+        self.channels.remove(&channel);
+        session.close(channel)
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), russh::Error> {
+        if let Some(Stage::Running(running)) = self.channels.get_mut(&channel) {
+            running.give_no_more();
+        }
+        Ok(())
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        _width: u32,
+        _height: u32,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if let Some(Stage::Running(running)) = self.channels.get(&channel) {
+            running.resize(Size { columns, rows });
+        }
+        Ok(())
+    }
+
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, _session: &mut Session) -> Result<(), russh::Error> {
+        if let Some(Stage::Running(running)) = self.channels.get(&channel) {
+            running.signal(&signal);
+        }
+        Ok(())
+    }
+}
+
+impl Visitor {
+    /// Answers before the first output: each answer goes out in the order of the requests.
+    fn start(
+        &mut self,
+        channel: ChannelId,
+        command: Option<Vec<u8>>,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let stage = self.channels.remove(&channel);
+        let (Some(pass), Some(Stage::Asking(wishes, to))) = (&self.pass, stage) else {
+            // Each channel has one program; a second wish ends it.
+            return session.channel_failure(channel);
+        };
+        session.channel_success(channel)?;
+        match Running::start(pass.line(command, wishes), to) {
+            Ok(running) => {
+                self.channels.insert(channel, Stage::Running(running));
+                Ok(())
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                session.close(channel)
+            }
+        }
+    }
+}
+
+/// How far a channel has come. What runs on one is hung up when it is gone.
+#[derive(Debug)]
+enum Stage {
+    Asking(Wishes, ChannelWriteHalf<Msg>),
+    Running(Running),
 }
 
 /// What a channel asked for before its shell.
@@ -212,78 +347,13 @@ struct Wishes {
     variables: BTreeMap<String, String>,
 }
 
-/// One channel: what it asks for, then one shell or command. What was started is hung up when the channel is gone.
-async fn carry(channel: Channel<Msg>, handle: Handle, pass: Arc<Pass>) {
-    let (mut from, to) = channel.split();
-    let id = to.id();
-    let mut wishes = Wishes::default();
-    let line = loop {
-        let Some(asked) = from.wait().await else { return };
-        let allowed = match asked {
-            ChannelMsg::RequestPty { term, col_width, row_height, .. } => {
-                wishes.terminal = Some((term, Size { columns: col_width, rows: row_height }));
-                pass.spec.permits.contains(&Permit::Pty)
-            }
-            ChannelMsg::SetEnv { variable_name, variable_value, .. } => wishes.take(variable_name, variable_value),
-            ChannelMsg::RequestShell { .. } => break None,
-            ChannelMsg::Exec { command, .. } => break Some(command),
-            ChannelMsg::Close => return,
-            ChannelMsg::Data { .. } | ChannelMsg::Eof | ChannelMsg::WindowChange { .. } => continue,
-            _ => false,
-        };
-        if answer(&handle, id, allowed).await.is_err() {
-            return;
-        }
-        if !allowed {
-            wishes.terminal = None;
-        }
-    };
-    let line = pass.line(line, wishes);
-    let started = Running::start(line, to);
-    if let Err(error) = &started {
-        eprintln!("error: {error}");
-    }
-    let told = answer(&handle, id, started.is_ok()).await;
-    if let (Ok(running), Ok(())) = (started, told) {
-        feed(&mut from, running, &handle, id).await;
-    }
-}
-
-async fn answer(handle: &Handle, id: ChannelId, allowed: bool) -> Result<(), ()> {
-    if allowed { handle.channel_success(id).await } else { handle.channel_failure(id).await }
-}
-
-/// What comes from the other side, until it is gone.
-async fn feed(from: &mut ChannelReadHalf, mut running: Running, handle: &Handle, id: ChannelId) {
-    while let Some(message) = from.wait().await {
-        match message {
-            ChannelMsg::Data { data } => {
-                if running.give(&data).is_err() {
-                    eprintln!("error: a program on this target does not read what it is sent; the channel is closed");
-                    let _gone = handle.close(id).await;
-                    return;
-                }
-            }
-            ChannelMsg::Eof => running.give_no_more(),
-            ChannelMsg::WindowChange { col_width, row_height, .. } => {
-                running.resize(Size { columns: col_width, rows: row_height });
-            }
-            ChannelMsg::Signal { signal } => running.signal(&signal),
-            ChannelMsg::Close => return,
-            _ => {
-                let _gone = handle.channel_failure(id).await;
-            }
-        }
-    }
-}
-
 impl Wishes {
     /// Language alone, as in Debian's `AcceptEnv`.
-    fn take(&mut self, name: String, value: String) -> bool {
+    fn take(&mut self, name: &str, value: &str) -> bool {
         let is_language = name == "LANG" || name.starts_with("LC_");
         let fits = is_language && self.variables.len() < MAX_VARIABLES && !value.contains('\0');
         if fits {
-            self.variables.insert(name, value);
+            self.variables.insert(name.to_owned(), value.to_owned());
         }
         fits
     }
