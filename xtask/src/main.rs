@@ -4,6 +4,7 @@
 mod bench;
 mod building;
 mod demo;
+mod lang;
 mod packages;
 mod plain_user;
 mod tally;
@@ -14,8 +15,9 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask demo [--auto] [--fresh] [--stop] [--yes] [--lang ja|en]
-    A working installation and a guided tour; it stays up afterwards. --auto: without waiting, and ends it.
-    --fresh: anew. --stop: ends it and removes its files. --yes: installs what it needs without asking.
+    A working installation and a guided tour; it stays up afterwards, and a second run finds it.
+    --auto: goes through without waiting, beside one that is up, and ends. --fresh: makes it anew.
+    --stop: ends it and removes its files. --yes: installs what it needs without asking.
 
 cargo xtask test [--all] [--yes]
     Checks format and lints, then runs the tests. --all: the long ones too, and a skip is a failure.
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     let Some((verb, options)) = arguments.split_first() else { return usage() };
     let outcome = match verb.as_str() {
         "demo" => demo::run(options),
-        "demo-hold" => demo::hold(options),
+        demo::HOLD => demo::hold(options),
         "test" => testing::run(options),
         "bench" => bench::run(options),
         _ => return usage(),
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         Err(Stop::Usage) => usage(),
         Err(Stop::Missing(why)) => fail(&why, 3),
         Err(Stop::Failed(why)) => fail(&why, 1),
-        Err(Stop::Told) => ExitCode::from(1),
+        Err(Stop::Told(code)) => ExitCode::from(code),
     }
 }
 
@@ -52,8 +54,8 @@ enum Stop {
     /// Something has to be installed, or some right is wanting, that this program may not take.
     Missing(String),
     Failed(String),
-    /// The person has been told already, and the last line belongs to the summary.
-    Told,
+    /// The person has been told already; the exit code.
+    Told(u8),
 }
 
 impl From<testkit::Trouble> for Stop {

@@ -5,10 +5,11 @@ use std::process::Command;
 
 use testkit::process;
 
+use crate::lang::{Lang, words};
 use crate::{Stop, terminal};
 
 /// A program, and what its package is called.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Program {
     name: &'static str,
     apt: &'static str,
@@ -37,48 +38,93 @@ pub(crate) enum Consent {
     Given,
 }
 
-/// Sees to it that every program is there.
-pub(crate) fn ensure(programs: &[Program], consent: Consent) -> Result<(), Stop> {
-    let missing: Vec<&Program> = programs.iter().filter(|program| find(program.name).is_none()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    println!("This needs programs that are not here yet:");
-    for program in &missing {
-        println!("  {:<12} package {}", program.name, program.apt);
-    }
-    let Some(installer) = Installer::choose() else {
-        return Err(Stop::Missing(by_hand(&missing, "nothing may be installed by this program here")));
-    };
-    let packages = installer.names(&missing);
-    println!("To be installed with {}: {}", installer.tool, packages.join(" "));
-    if consent == Consent::Ask
-        && terminal::is_interactive()
-        && !terminal::agrees("Install them now? No service is started.")
-    {
-        return Err(Stop::Missing(by_hand(&missing, "they are needed")));
-    }
-    terminal::heading(&format!("installing {}", packages.join(" ")));
-    installer.install(&packages)?;
-    match missing.iter().find(|program| find(program.name).is_none()) {
-        Some(program) => Err(Stop::Missing(format!("`{}` is still missing after the installation", program.name))),
-        None => Ok(()),
-    }
+words! {
+    NEEDS: "This needs programs that are not here yet:", "まだ入っていないプログラムが必要です:";
+    PACKAGE: "  {}  package {}", "  {}  パッケージ {}";
+    TO_INSTALL: "To be installed with {}: {}", "{} でインストールします: {}";
+    INSTALL_NOW: "Install them now? No service is started.", "今インストールしますか? サービスは起動しません。";
+    INSTALLING: "installing {}", "{} をインストールします";
+    MAY_NOT: "nothing may be installed by this program here", "このプログラムには、ここでインストールする権限がありません";
+    DECLINED: "not installed, as you wished", "ご希望どおり、インストールしませんでした";
+    DID_NOT: "{} did not install {}: {}", "{} で {} をインストールできませんでした: {}";
+    STILL_MISSING: "still missing after the installation", "インストールしても見つかりません";
+    BY_HAND: "{} is missing: {}; install\n  with apt:  {}\n  with dnf:  {}\n  with brew: {}",
+        "{} がありません: {}。次を入れてください\n  apt なら:  {}\n  dnf なら:  {}\n  brew なら: {}";
+    IN_A_LINE: "{}; packages: apt {}, dnf {}, brew {}", "{}。パッケージ: apt {}、dnf {}、brew {}";
 }
 
-fn by_hand(missing: &[&Program], why: &str) -> String {
-    let names = |name: fn(&Program) -> &'static str| {
-        let mut names: Vec<_> = missing.iter().map(|program| name(program)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names.join(" ")
+/// Sees to it that every program is there.
+pub(crate) fn ensure(programs: &[Program], consent: Consent) -> Result<(), Stop> {
+    provide(programs, &[], consent, Lang::En).map(drop)
+}
+
+/// Sees to it that what is needed is there; what is only wanted is installed with it where that may be, and else it is said why not.
+pub(crate) fn provide(
+    needed: &[Program],
+    wanted: &[Program],
+    consent: Consent,
+    lang: Lang,
+) -> Result<Option<String>, Stop> {
+    let all: Vec<Program> = needed.iter().chain(wanted).copied().collect();
+    let missing = missing_of(&all);
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    println!("{}", NEEDS.of(lang));
+    for program in &missing {
+        println!("{}", PACKAGE.with(lang, &[&format!("{:<12}", program.name), &program.apt]));
+    }
+    let why = match obtain(&missing, consent, lang) {
+        Ok(()) => STILL_MISSING.of(lang).to_owned(),
+        Err(why) => why,
     };
-    format!(
-        "{why}; install\n  with apt:  {}\n  with dnf:  {}\n  with brew: {}",
-        names(|program| program.apt),
-        names(|program| program.dnf),
-        names(|program| program.brew)
-    )
+    // What is there now counts, whatever the installer said.
+    let needed = missing_of(needed);
+    if !needed.is_empty() {
+        return Err(Stop::Missing(by_hand(&needed, &why, lang)));
+    }
+    let wanted = missing_of(wanted);
+    let [apt, dnf, brew] = names(&wanted);
+    Ok((!wanted.is_empty()).then(|| IN_A_LINE.with(lang, &[&why, &apt, &dnf, &brew])))
+}
+
+fn missing_of(programs: &[Program]) -> Vec<Program> {
+    programs.iter().filter(|program| find(program.name).is_none()).copied().collect()
+}
+
+/// Installs them, or says why not.
+fn obtain(missing: &[Program], consent: Consent, lang: Lang) -> Result<(), String> {
+    let installer = Installer::choose().ok_or_else(|| MAY_NOT.of(lang).to_owned())?;
+    let packages = sorted(missing, installer.names);
+    println!("{}", TO_INSTALL.with(lang, &[&installer.tool, &packages.join(" ")]));
+    if consent == Consent::Ask && terminal::is_interactive() && !terminal::agrees(INSTALL_NOW.of(lang)) {
+        return Err(DECLINED.of(lang).to_owned());
+    }
+    terminal::heading(&INSTALLING.with(lang, &[&packages.join(" ")]));
+    let status = installer.install(&packages).map_err(|error| error.to_string())?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(DID_NOT.with(lang, &[&installer.tool, &packages.join(" "), &status]))
+}
+
+fn by_hand(missing: &[Program], why: &str, lang: Lang) -> String {
+    let programs: Vec<_> = missing.iter().map(|program| format!("`{}`", program.name)).collect();
+    let [apt, dnf, brew] = names(missing);
+    BY_HAND.with(lang, &[&programs.join(", "), &why, &apt, &dnf, &brew])
+}
+
+/// Of the packages, for apt, dnf and brew.
+fn names(missing: &[Program]) -> [String; 3] {
+    let joined = |name: fn(&Program) -> &'static str| sorted(missing, name).join(" ");
+    [joined(|program| program.apt), joined(|program| program.dnf), joined(|program| program.brew)]
+}
+
+fn sorted(missing: &[Program], name: fn(&Program) -> &'static str) -> Vec<&'static str> {
+    let mut names: Vec<_> = missing.iter().map(name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Also where servers lie, which a person's own PATH often leaves out.
@@ -108,14 +154,7 @@ impl Installer {
         find("dnf").map(|_| Self { tool: "dnf", through, names: |program| program.dnf, script: DNF })
     }
 
-    fn names(&self, missing: &[&Program]) -> Vec<&'static str> {
-        let mut names: Vec<_> = missing.iter().map(|program| (self.names)(program)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
-    fn install(&self, packages: &[&str]) -> Result<(), Stop> {
+    fn install(&self, packages: &[&str]) -> std::io::Result<std::process::ExitStatus> {
         let line: Vec<&str> = self
             .through
             .iter()
@@ -124,12 +163,7 @@ impl Installer {
             .chain(packages.iter().copied())
             .collect();
         let (program, arguments) = line.split_first().expect("the line names a shell");
-        let status = Command::new(program).args(arguments).status();
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Stop::Missing(format!("{} did not install {}: {status}", self.tool, packages.join(" ")))),
-            Err(error) => Err(Stop::Missing(format!("{} could not be started: {error}", self.tool))),
-        }
+        Command::new(program).args(arguments).status()
     }
 }
 
@@ -171,10 +205,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_for_every_installer_once() {
-        let text = by_hand(&[&SSHD, &SSH, &SSH_KEYGEN], "they are needed");
+        let text = by_hand(&[SSHD, SSH, SSH_KEYGEN], "you said no", Lang::En);
+        assert!(text.contains("`sshd`, `ssh`, `ssh-keygen` is missing: you said no"), "{text}");
         assert!(text.contains("apt:  openssh-client openssh-server"), "{text}");
         assert!(text.contains("dnf:  openssh openssh-clients openssh-server"), "{text}");
         assert!(text.contains("brew: openssh"), "{text}");
+    }
+
+    /// Where nothing at all is to be installed: neither the shell nor an installer is asked for what is there already.
+    #[test]
+    fn what_is_there_is_not_missed() {
+        let shell = Program { name: "sh", apt: "dash", dnf: "bash", brew: "bash" };
+        assert!(missing_of(&[shell]).is_empty());
+        assert_eq!(missing_of(&[Program { name: "no-such-program-anywhere", ..shell }]).len(), 1);
+        assert!(matches!(provide(&[shell], &[shell], Consent::Ask, Lang::Ja), Ok(None)));
     }
 
     #[test]

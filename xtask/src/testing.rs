@@ -216,6 +216,6 @@ impl Run {
         }
         println!("took {} min {} s", seconds / 60, seconds % 60);
         println!("{} passed, {} failed", self.tally.passed, self.tally.failed);
-        if self.tally.failed == 0 { Ok(()) } else { Err(Stop::Told) }
+        if self.tally.failed == 0 { Ok(()) } else { Err(Stop::Told(1)) }
     }
 }

@@ -24,9 +24,7 @@ pub struct FromFront {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FrontAsk {
     /// Is this key enrolled and active? Asked before the signature is checked; changes nothing.
-    Knows {
-        key: PublicKey,
-    },
+    Knows { key: PublicKey },
     /// A person's signature was verified: where would this passage lead, if it opened now? Changes nothing.
     Approach(Box<ApproachAsk>),
     /// A person's signature was verified; may this passage open?

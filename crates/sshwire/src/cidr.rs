@@ -38,6 +38,22 @@ impl Cidr {
         Self { address, prefix: width(address) }
     }
 
+    /// Whether the address lies in the range. IPv4 wrapped in IPv6 is unwrapped.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let outside = width(self.address) - self.prefix;
+        match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()).checked_shr(u32::from(outside)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()).checked_shr(u32::from(outside)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+
     fn host_bits_are_zero(self) -> bool {
         let bits = match self.address {
             IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
@@ -103,6 +119,17 @@ mod tests {
         ] {
             assert!(matches!(text.parse::<Cidr>(), Err(CertificateError::BadSourceAddress(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_holds_what_begins_like_it() {
+        let holds = |range: &str, address: &str| range.parse::<Cidr>().unwrap().contains(address.parse().unwrap());
+        assert!(holds("192.0.2.7/32", "192.0.2.7") && holds("192.0.2.7/32", "::ffff:192.0.2.7"));
+        assert!(!holds("192.0.2.7/32", "192.0.2.6"));
+        assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.0"));
+        assert!(holds("0.0.0.0/0", "203.0.113.9") && !holds("0.0.0.0/0", "2001:db8::1"));
+        assert!(holds("::/0", "2001:db8::1") && !holds("::/0", "192.0.2.1"));
+        assert!(holds("2001:db8::/32", "2001:db8:ffff::1") && !holds("2001:db8::/32", "2001:db9::1"));
     }
 
     #[test]

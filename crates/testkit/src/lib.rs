@@ -15,7 +15,7 @@ pub use namespaced::{Attached, Namespaced};
 pub use process::{Tame, Trouble};
 pub use scratch::Scratch;
 pub use ssh::SshClient;
-pub use sshd::{Settings, Sshd};
+pub use sshd::{Server, Settings, Sshd};
 pub use users::Users;
 
 /// A server that certificates open, however it is kept apart.

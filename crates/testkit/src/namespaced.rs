@@ -1,6 +1,7 @@
 //! A target like another machine: own files (an overlay, gone afterwards), processes, network and host name. Needs root; the tester's
 //! machine is not touched. Its sshd is started for each connection by this process, so nothing listens inside and no port is guessed.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,7 +15,7 @@ use crate::Target;
 use crate::keys::KeyPair;
 use crate::process::{self, Tame, Trouble};
 use crate::scratch::Scratch;
-use crate::sshd::{self, Settings};
+use crate::sshd::{self, Server, Settings};
 
 /// Where the target's own sshd files lie, inside.
 const INSIDE: &str = "/etc/sekimori-target";
@@ -37,6 +38,8 @@ struct Room {
     /// The first process inside, as seen from outside.
     first: u32,
     dir: Scratch,
+    /// What serves a connection, as a command line inside.
+    server: Vec<OsString>,
 }
 
 impl Namespaced {
@@ -50,7 +53,7 @@ impl Namespaced {
         sshd::write_files(dir.path(), settings)?;
         fs::write(dir.join("sshd_config"), sshd::config(Path::new(INSIDE), settings, sshd::Way::EachConnection))
             .map_err(Trouble::at("sshd_config"))?;
-        let room = Arc::new(Room::open(name, dir)?);
+        let room = Arc::new(Room::open(name, dir, &settings.server)?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Trouble::at("a port for the target"))?;
         let port = listener.local_addr().map_err(Trouble::at("a port for the target"))?.port();
         let closing = Arc::new(AtomicBool::new(false));
@@ -129,7 +132,25 @@ fn receive(listener: &TcpListener, room: &Room, closing: &AtomicBool) {
 }
 
 impl Room {
-    fn open(name: &str, dir: Scratch) -> Result<Self, Trouble> {
+    fn open(name: &str, dir: Scratch, server: &Server) -> Result<Self, Trouble> {
+        let program = server.program()?;
+        let line: Vec<OsString> = match server {
+            Server::Sshd => {
+                vec![
+                    program.clone().into(),
+                    "-i".into(),
+                    "-e".into(),
+                    "-f".into(),
+                    format!("{INSIDE}/sshd_config").into(),
+                ]
+            }
+            Server::StandIn(_) => {
+                // What is built may lie on a disk that is not seen inside.
+                let copy = dir.join("stand-in");
+                fs::copy(&program, copy).map_err(Trouble::at(program.display()))?;
+                [&format!("{INSIDE}/stand-in"), "connection", INSIDE, "root", "/root"].map(OsString::from).into()
+            }
+        };
         let mut command = Command::new("unshare");
         command.args([
             "--mount",
@@ -144,8 +165,10 @@ impl Room {
             BUILD,
             "sh",
         ]);
-        command.arg(dir.path()).arg(name).arg(INSIDE).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut holder = Tame::start(&mut command)?;
+        command.arg(dir.path()).arg(name).arg(INSIDE);
+        // The room ends when this pipe closes, so also when we are killed.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut holder = command.spawn().map(Tame).map_err(Trouble::at("unshare"))?;
         let mut said = String::new();
         if let Some(stdout) = holder.0.stdout.take() {
             BufReader::new(stdout).read_line(&mut said).map_err(Trouble::at("the target's first word"))?;
@@ -158,7 +181,7 @@ impl Room {
             return Err(Trouble(format!("namespaces for the target: {}", why.trim())));
         }
         let first = process::found("the target's first process", || only_child(holder.id()))?;
-        Ok(Self { holder, first, dir })
+        Ok(Self { holder, first, dir, server: line })
     }
 
     fn enter(&self) -> Command {
@@ -173,7 +196,7 @@ impl Room {
             .open(self.dir.join("log"))
             .map_err(Trouble::at("the target's log"))?;
         let mut command = self.enter();
-        command.args([sshd::PROGRAM, "-i", "-e", "-f"]).arg(format!("{INSIDE}/sshd_config"));
+        command.args(&self.server);
         command
             .stdin(Stdio::from(OwnedFd::from(stream)))
             .stdout(Stdio::from(OwnedFd::from(again)))
@@ -264,7 +287,7 @@ fn only_child(pid: u32) -> Option<u32> {
     children.split_whitespace().next()?.parse().ok()
 }
 
-/// Builds the target's files over those of this machine, says so, and then holds the room, reaping orphans.
+/// Builds the target's files over those of this machine, says so, and then holds the room, reaping orphans, until its input ends.
 const BUILD: &str = r#"
 set -eu
 dir=$1 name=$2 inside=$3
@@ -275,7 +298,6 @@ mount -t tmpfs -o mode=0755 over "$dir/over"
 mkdir "$dir/over/upper" "$dir/over/work" "$dir/over/root"
 root=$dir/over/root
 mount -t overlay over -o "lowerdir=/,upperdir=$dir/over/upper,workdir=$dir/over/work" "$root"
-test -x "$root/usr/sbin/sshd" || { echo "openssh-server is not installed" >&2; exit 1; }
 mkdir -p "$root/proc" "$root/dev" "$root/tmp" "$root/run" "$root/root" "$root/home" "$root$inside"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=0755 dev "$root/dev"
@@ -291,10 +313,11 @@ mount -t tmpfs -o mode=0755 home "$root/home"
 mount -t tmpfs -o mode=0755 run "$root/run"
 mkdir -m 0755 "$root/run/sshd"
 cp -r "$dir/host_key" "$dir/sshd_config" "$dir/authorities" "$dir/principals" "$dir/authorized_keys" "$root$inside/"
+[ ! -e "$dir/stand-in" ] || cp "$dir/stand-in" "$root$inside/"
 chmod 0600 "$root$inside/host_key"
 hostname "$name"
 printf '127.0.0.1 localhost %s\n' "$name" > "$root/etc/hosts"
 printf '%s\n' "$name" > "$root/etc/hostname"
 echo ready
-exec chroot "$root" sh -c 'exec > /dev/null 2>&1; while :; do sleep 3600 & wait $!; done'
+exec chroot "$root" sh -c 'exec 3<&0 > /dev/null 2>&1; cat <&3 & exec 3<&-; wait $!'
 "#;

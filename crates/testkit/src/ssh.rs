@@ -22,7 +22,7 @@ impl SshClient {
     pub fn new(dir: &Path, more: &str) -> Result<Self, Trouble> {
         let client = Self { config: dir.join("ssh_config"), known_hosts: dir.join("known_hosts") };
         let text = format!(
-            "{more}\nHost *\n  UserKnownHostsFile {known}\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  BatchMode yes\n  \
+            "{more}\nHost *\n  UserKnownHostsFile \"{known}\"\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  BatchMode yes\n  \
              IdentitiesOnly yes\n  IdentityAgent none\n  PreferredAuthentications publickey\n  UpdateHostKeys no\n  ConnectTimeout 20\n  \
              ControlPath none\n  ForwardAgent no\n  LogLevel ERROR\n",
             known = client.known_hosts.display()

@@ -1,16 +1,17 @@
-//! Debian's sshd on a free port of loopback, as the user who runs it, with everything it needs in one folder.
+//! The system's sshd on a free port of loopback, as the user who runs it, with everything it needs in one folder.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::keys::KeyPair;
 use crate::process::{self, Tame, Trouble};
 use crate::scratch::Scratch;
 use crate::{Target, process::found};
 
-pub const PROGRAM: &str = "/usr/sbin/sshd";
+/// Where distributions put it; a user's own PATH often leaves these places out.
+const PLACES: &[&str] = &["/usr/sbin/sshd", "/sbin/sshd", "/usr/local/sbin/sshd"];
 /// Another program may take the port between its choice and its use; so often another is chosen.
 const TRIES: usize = 20;
 
@@ -21,6 +22,36 @@ pub struct Settings {
     pub more: String,
     /// Public keys that may log in without a certificate, as `authorized_keys` lines.
     pub authorized_keys: String,
+    pub server: Server,
+}
+
+/// Which program serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Server {
+    /// The system's own.
+    #[default]
+    Sshd,
+    /// The built `demo-target`, for machines without sshd. It takes certificates only; of [`Settings`] it heeds nothing else.
+    StandIn(PathBuf),
+}
+
+impl Server {
+    /// # Errors
+    /// When it is not installed.
+    pub(crate) fn program(&self) -> Result<PathBuf, Trouble> {
+        match self {
+            Self::Sshd => program().ok_or_else(|| Trouble("openssh-server is not installed".to_owned())),
+            Self::StandIn(path) => Ok(path.clone()),
+        }
+    }
+}
+
+/// The system's sshd, if it is installed. sshd wants to be started by its whole path.
+pub fn program() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "where programs lie is for the environment to say")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("sshd"));
+    PLACES.iter().map(PathBuf::from).chain(own).find(|path| path.is_file())
 }
 
 /// A running server; it and its folder go away on drop.
@@ -38,7 +69,7 @@ impl Sshd {
     /// # Errors
     /// When openssh-server is not installed, or the server does not start; with its log.
     pub fn start(settings: &Settings) -> Result<Self, Trouble> {
-        if process::is_root() {
+        if process::is_root() && settings.server == Server::Sshd {
             // sshd wants its privilege separation folder; Debian's service would make it.
             fs::create_dir_all("/run/sshd").map_err(Trouble::at("/run/sshd"))?;
         }
@@ -49,7 +80,7 @@ impl Sshd {
             let port = free_port()?;
             fs::write(dir.join("sshd_config"), config(dir.path(), settings, Way::Listening(port)))
                 .map_err(Trouble::at("sshd_config"))?;
-            if let Some(child) = listening(dir.path())? {
+            if let Some(child) = listening(dir.path(), &settings.server, port)? {
                 return Ok(Self { child, port, host_key, dir });
             }
         }
@@ -101,6 +132,8 @@ pub(crate) fn write_files(dir: &Path, settings: &Settings) -> Result<(), Trouble
     for folder in ["principals", "home"] {
         fs::create_dir_all(dir.join(folder)).map_err(Trouble::at(folder))?;
     }
+    // A zsh that finds none asks its user questions first.
+    fs::write(dir.join("home/.zshrc"), "").map_err(Trouble::at(".zshrc"))?;
     fs::write(dir.join("authorities"), "").map_err(Trouble::at("authorities"))?;
     fs::write(dir.join("authorized_keys"), &settings.authorized_keys).map_err(Trouble::at("authorized_keys"))
 }
@@ -116,13 +149,15 @@ pub(crate) enum Way {
 
 pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
     let listen = match way {
-        Way::Listening(port) => format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv HOME={}/home\n", dir.display()),
+        Way::Listening(port) => {
+            format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv \"HOME={}/home\"\n", dir.display())
+        }
         Way::EachConnection => String::new(),
     };
     // `more` first: sshd takes the first value it reads of each setting.
     format!(
-        "{more}\n{listen}HostKey {dir}/host_key\nPidFile none\nTrustedUserCAKeys {dir}/authorities\n\
-         AuthorizedPrincipalsFile {dir}/principals/%u\nAuthorizedKeysFile {dir}/authorized_keys\nPasswordAuthentication no\n\
+        "{more}\n{listen}HostKey \"{dir}/host_key\"\nPidFile none\nTrustedUserCAKeys \"{dir}/authorities\"\n\
+         AuthorizedPrincipalsFile \"{dir}/principals/%u\"\nAuthorizedKeysFile \"{dir}/authorized_keys\"\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nAcceptEnv LANG LC_*\nPrintMotd no\n\
          PrintLastLog no\nMaxStartups 2000\nMaxSessions 1000\nSubsystem sftp internal-sftp\nUseDNS no\nLogLevel VERBOSE\n",
         more = settings.more,
@@ -136,11 +171,20 @@ fn free_port() -> Result<u16, Trouble> {
 }
 
 /// Starts the server and waits until it says that it listens; `None` when somebody else had taken the port.
-fn listening(dir: &Path) -> Result<Option<Tame>, Trouble> {
+fn listening(dir: &Path, server: &Server, port: u16) -> Result<Option<Tame>, Trouble> {
     let log: PathBuf = dir.join("log");
-    fs::write(&log, "").map_err(Trouble::at("sshd's log"))?;
-    let mut child =
-        Tame::start(Command::new(PROGRAM).arg("-D").arg("-f").arg(dir.join("sshd_config")).arg("-E").arg(&log))?;
+    let file = fs::File::create(&log).map_err(Trouble::at("sshd's log"))?;
+    let mut command = Command::new(server.program()?);
+    match server {
+        Server::Sshd => command.arg("-D").arg("-f").arg(dir.join("sshd_config")).arg("-E").arg(&log),
+        Server::StandIn(_) => command
+            .arg("listen")
+            .args([dir, Path::new(&process::user()?), &dir.join("home")])
+            .arg(port.to_string())
+            .stdout(Stdio::null())
+            .stderr(file),
+    };
+    let mut child = Tame::start(&mut command)?;
     let said = || fs::read_to_string(&log).unwrap_or_default();
     let ended = found("sshd to listen", || {
         let listens = said().contains("Server listening on");

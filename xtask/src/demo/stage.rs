@@ -3,14 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use testkit::installation::At;
-use testkit::{Installation, Person, SshClient, Target, Trouble};
+use testkit::{Installation, Person, SshClient, Target, Trouble, sshd};
 
-use super::holder::{self, Held, Kind};
+use super::holder::{Apart, Held, Holder};
 use super::places::Places;
 use super::talk::Talk;
-use crate::{Stop, terminal};
+use super::words;
+use crate::Stop;
 
 /// Everybody and everything of the story.
 #[derive(Debug)]
@@ -30,44 +32,63 @@ pub(super) struct Stage {
     pub(super) sock_puppet: Person,
 }
 
-pub(super) fn build(places: &Places, binary: &Path, talk: &Talk) -> Result<Stage, Stop> {
-    terminal::heading(talk.say("setting up", "準備"));
-    fs::create_dir_all(places.root()).map_err(Trouble::at(places.root().display()))?;
-    let held = holder::start(places)?;
-    match held.kind {
-        Kind::Namespaced => talk.remark(
-            "target db1: Debian's sshd in namespaces of its own (files, processes, network, host name); this machine is not touched",
-            "対象 db1: 独自の名前空間(ファイル・プロセス・ネットワーク・ホスト名)で動く本物の sshd。この機械には触れません",
-        ),
-        Kind::PlainUser => talk.remark(
-            "target db1: a real sshd of your own on a high port, as you; root gets one in namespaces",
-            "対象 db1: あなた自身の権限で高いポートに立てた本物の sshd(root なら名前空間に作ります)",
-        ),
-    }
-    let mut gate =
-        Installation::new(binary, places.root(), &format!("language = \"{}\"\n", talk.lang.code()))?.staying();
+/// What db1 is served by, and how that came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Serving {
+    Sshd,
+    /// Why there is no sshd.
+    StandIn(String),
+}
+
+pub(super) fn build(
+    places: &Places,
+    binary: &Path,
+    holder: &mut Holder,
+    serving: &Serving,
+    talk: &Talk,
+) -> Result<Stage, Stop> {
+    let held = holder.target(places)?;
+    introduce(&held.apart, serving, talk);
+    let config = format!("language = \"{}\"\nsource_addresses = [\"127.0.0.1/32\"]\n", talk.lang.code());
+    let mut gate = Installation::new(binary, places.root(), &config)?.staying();
     let (one, two) = gate.found("gate.example/demo", "service-owner", "commander")?;
-    talk.remark(
-        "founded: service-owner and commander made the keys and signed, each with the other's fingerprint in hand",
-        "創設: service-owner と commander が、互いの指紋を確かめて署名しました",
-    );
+    talk.remark(words::FOUNDED);
     let stage = people(places, held, &gate, (&one, &two))?;
-    talk.remark(
-        "people: researcher (with a persona for administration), system-owner, auditor; each was proposed by one founder and agreed to by the other",
-        "人: researcher(管理用のペルソナを持つ)、system-owner、auditor。いずれも創設者の一人が提案し、もう一人が同意",
-    );
+    talk.remark(words::PEOPLE);
+    talk.remark(words::FACES);
     let at = At { label: "db1", zone: "server", login: &stage.held.login, owner: &one };
     gate.add_target((&one, &two), &at, &stage.held.target)?;
     gate.set_rules((&one, &two), RULES)?;
-    talk.remark(
-        "the rule: operators may ask for servers for at most an hour; one system owner must approve",
-        "規則: operators は最長1時間、サーバーを申請できる。system-owners の一人の承認が要る",
-    );
+    talk.remark(words::RULE);
     scripts(places, binary, &gate, &stage.held, talk)?;
-    let pid = gate.leave_running().ok_or_else(|| Stop::Failed("the server is not running".to_owned()))?;
-    fs::write(places.join("serve.pid"), pid.to_string()).map_err(Trouble::at("serve.pid"))?;
+    gate.leave_running().ok_or_else(|| Stop::Failed("the server is not running".to_owned()))?;
     fs::write(places.stage_file(), format!("{}\n", stage.account)).map_err(Trouble::at("stage"))?;
     Ok(stage)
+}
+
+/// What db1 is must not be mistaken.
+fn introduce(apart: &Apart, serving: &Serving, talk: &Talk) {
+    let version = sshd_version();
+    match (serving, apart) {
+        (Serving::Sshd, Apart::Namespaced) => talk.remark_with(words::TARGET_NAMESPACED, &[&version]),
+        (Serving::Sshd, Apart::AsRoot(why)) => talk.remark_with(words::TARGET_AS_ROOT, &[&version, why]),
+        (Serving::Sshd, Apart::Plain) => talk.remark_with(words::TARGET_PLAIN, &[&version]),
+        (Serving::StandIn(why), _) => talk.remark_with(words::NO_SSHD, &[why]),
+    }
+    match (serving, apart) {
+        (Serving::Sshd, _) => {}
+        (Serving::StandIn(_), Apart::Namespaced) => talk.remark(words::STAND_IN_NAMESPACED),
+        (Serving::StandIn(_), Apart::AsRoot(why)) => talk.remark_with(words::STAND_IN_AS_ROOT, &[why]),
+        (Serving::StandIn(_), Apart::Plain) => talk.remark(words::STAND_IN_PLAIN),
+    }
+}
+
+/// `OpenSSH_9.2p1 Debian-…`; sshd before 9.3 says it only when it is asked something it does not know.
+fn sshd_version() -> String {
+    let said = sshd::program().and_then(|program| Command::new(program).arg("-V").output().ok());
+    let said = said.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
+    let version = said.lines().find(|line| line.starts_with("OpenSSH"));
+    version.and_then(|line| line.split(',').next()).unwrap_or("OpenSSH").to_owned()
 }
 
 fn people(places: &Places, held: Held, gate: &Installation, by: (&Person, &Person)) -> Result<Stage, Stop> {
@@ -96,31 +117,44 @@ fn people(places: &Places, held: Held, gate: &Installation, by: (&Person, &Perso
 fn scripts(places: &Places, binary: &Path, gate: &Installation, held: &Held, talk: &Talk) -> Result<(), Stop> {
     let port = gate.port()?;
     let more = format!(
-        "Host gate\n  HostName 127.0.0.1\n  Port {port}\nHost db1-itself\n  HostName 127.0.0.1\n  Port {}\n",
+        "Host gate\n  HostName 127.0.0.1\n  Port {port}\nHost {DIRECTLY}\n  HostName 127.0.0.1\n  Port {}\n",
         held.target.port()
     );
     let client = SshClient::new(places.root(), &more)?;
     client.know(port, &gate.host_key()?)?;
     client.know(held.target.port(), held.target.host_key())?;
-    let text = AS.replace("@BINARY@", &binary.to_string_lossy()).replace("@LANG@", talk.lang.code());
+    let text = AS.replace("@BINARY@", &quoted(&binary.to_string_lossy())).replace("@LANG@", talk.lang.code());
     let script = places.as_script();
     fs::write(&script, text).map_err(Trouble::at("as"))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(Trouble::at("as"))?;
     Ok(())
 }
 
+/// For a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The target past the gate, in the demo's own `ssh_config`.
+pub(super) const DIRECTLY: &str = "db1-directly";
+
 const AS: &str = r#"#!/bin/sh
 # As one of the demo's people: as ROLE sekimori …   or   as ROLE ssh ROOT@db1@gate
 dir=$(cd "$(dirname "$0")" && pwd)
+usage() {
+    echo "usage: as ROLE sekimori …   or   as ROLE ssh …" >&2
+    echo "roles: $(cd "$dir/keys" && ls | grep -v '\.pub$' | tr '\n' ' ')" >&2
+    exit 2
+}
+[ $# -ge 2 ] && [ -f "$dir/keys/$1" ] || usage
 who=$1 what=$2
 shift 2
-[ -f "$dir/keys/$who" ] || { echo "nobody here is called $who; there are: $(cd "$dir/keys" && ls | grep -v '\.pub$' | tr '\n' ' ')" >&2; exit 2; }
 unset SSH_AUTH_SOCK SEKIMORI_SOCKET SEKIMORI_GATE
 export HOME="$dir/home" XDG_CONFIG_HOME="$dir/home" SEKIMORI_ROOT="$dir" SEKIMORI_KEY="$dir/keys/$who" SEKIMORI_TRUST="$dir/files/trust"
 case $what in
-    sekimori) exec '@BINARY@' --lang @LANG@ "$@" ;;
+    sekimori) exec @BINARY@ --lang @LANG@ "$@" ;;
     ssh) exec ssh -F "$dir/ssh_config" -i "$dir/keys/$who" "$@" ;;
-    *) echo "usage: as ROLE sekimori|ssh …" >&2; exit 2 ;;
+    *) usage ;;
 esac
 "#;
 
@@ -136,3 +170,18 @@ longest = \"1h\"
 channels = [\"shell\", \"exec\"]
 zone = \"server\"
 ";
+
+#[cfg(test)]
+mod tests {
+    use testkit::process::run;
+
+    use super::*;
+
+    #[test]
+    fn a_quoted_path_is_one_word_to_a_shell() {
+        for path in ["/x/target/debug/sekimori", "/it's here/a b/$HOME"] {
+            let said = run(Command::new("sh").args(["-c", &format!("printf %s {}", quoted(path))])).unwrap();
+            assert_eq!(said, path);
+        }
+    }
+}

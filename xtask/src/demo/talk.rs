@@ -1,44 +1,15 @@
-//! How the tour speaks: in English or Japanese, a sentence before each step, at the newcomer's pace.
+//! How the tour speaks: in one language, a sentence before each step, at the newcomer's pace.
 
+use std::fmt::Display;
 use std::io::Write;
 
+use super::words::ENTER;
+use crate::lang::{Lang, Words};
 use crate::terminal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lang {
-    En,
-    Ja,
-}
-
-impl Lang {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "en" => Some(Self::En),
-            "ja" => Some(Self::Ja),
-            _ => None,
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the one place where the demo asks for the user's language")]
-    pub(super) fn of_environment() -> Self {
-        let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|value| !value.is_empty());
-        if set.is_some_and(|value| value.starts_with("ja")) { Self::Ja } else { Self::En }
-    }
-
-    pub(super) const fn code(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ja => "ja",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// Waits for Enter before each step.
+    /// Waits for Enter before each command.
     Enter,
     /// No terminal: goes through without waiting, and leaves the servers up.
     Still,
@@ -59,25 +30,34 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) const fn say<'a>(&self, en: &'a str, ja: &'a str) -> &'a str {
-        match self.lang {
-            Lang::En => en,
-            Lang::Ja => ja,
-        }
+    pub(super) fn say(&self, words: Words) {
+        println!("{}", words.of(self.lang));
     }
 
-    /// A step begins: its number, what it shows, and Enter.
-    pub(super) fn step(&self, number: usize, en: &str, ja: &str) {
-        terminal::heading(&format!("{number}. {}", self.say(en, ja)));
+    pub(super) fn heading(&self, words: Words) {
+        terminal::heading(words.of(self.lang));
+    }
+
+    /// A step begins: its number, and what it shows.
+    pub(super) fn step(&self, number: usize, words: Words) {
+        terminal::heading(&format!("{number}. {}", words.of(self.lang)));
+    }
+
+    /// A sentence on what is seen.
+    pub(super) fn remark(&self, words: Words) {
+        self.remark_with(words, &[]);
+    }
+
+    pub(super) fn remark_with(&self, words: Words, values: &[&dyn Display]) {
+        println!("   → {}", words.with(self.lang, values));
+    }
+
+    /// At a newcomer's pace, waits for Enter; somebody who has closed the input is not waited for.
+    pub(super) fn wait(&self) {
         if self.pace == Pace::Enter {
-            print!("   [{}] ", self.say("Enter", "Enter で進む"));
+            print!("   [{}] ", ENTER.of(self.lang));
             let _closed = std::io::stdout().flush();
             let _nobody = std::io::stdin().read_line(&mut String::new());
         }
-    }
-
-    /// A sentence on what was just seen.
-    pub(super) fn remark(&self, en: &str, ja: &str) {
-        println!("   → {}", self.say(en, ja));
     }
 }

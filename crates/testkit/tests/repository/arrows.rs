@@ -35,6 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "front",
         ],
     ),
+    ("demo-target", &["sshwire"]),
     ("testkit", &[]),
     (
         "worlds",
