@@ -13,8 +13,9 @@ use crate::event::{
     MotionFiled, RecoveryStarted, RequestFiled, SessionOpened,
 };
 use crate::id::{GrantId, PersonId, PersonaId, RecoveryId, RequestId};
+use crate::label::Label;
 use crate::motion::{Act, MOTION_LIFE, Motion};
-use crate::people::{ADMINISTRATORS, Key, Person, Persona, PersonaKind, Standing};
+use crate::people::{ADMINISTRATORS, Key, People, Person, Persona, PersonaKind, Standing};
 use crate::state::{
     AFTERLIFE, Approval, Deadline, Errand, Grant, GrantStanding, InForce, Order, Origin, Recovery, Request, Session,
     State,
@@ -121,6 +122,41 @@ impl State {
         if let Some(motion) = self.motions.remove(&carried.fields.motion) {
             let origin = Origin { filed: motion.filed, carried: seq, signers: Some([motion.key, carried.signed.key]) };
             self.enact(&motion.fields.act, origin);
+            self.drop_motions_like(&motion.fields.act);
+        }
+    }
+
+    /// What two persons decided once is not decided again by an older proposal of the same.
+    fn drop_motions_like(&mut self, done: &Act) {
+        self.drop_motions(|_, act| match (act, done) {
+            (Act::TargetPin { target, .. }, Act::TargetPin { target: pinned, .. }) => target == pinned,
+            (Act::PolicySet { .. }, Act::PolicySet { .. }) => true,
+            (Act::PersonThaw { person }, Act::PersonThaw { person: thawed }) => person == thawed,
+            _ => false,
+        });
+    }
+
+    /// Whoever is frozen or has left: what was proposed in their favour before was proposed of somebody trusted. A link of records stays, for it
+    /// accuses.
+    fn drop_motions_for(&mut self, person: &PersonId) {
+        self.drop_motions(|people, act| {
+            let owner_of = |persona: &PersonaId| people.personas.get(persona).map(|p| p.person);
+            let me = people.natural(person);
+            let is_about = act.subjects(owner_of).iter().any(|subject| people.natural(subject) == me);
+            is_about && !matches!(act, Act::IdentityLink { .. })
+        });
+    }
+
+    fn drop_motions_to_join(&mut self, left: &Label, person: &PersonId) {
+        self.drop_motions(
+            |_, act| matches!(act, Act::GroupJoin { group, person: joining } if group == left && joining == person),
+        );
+    }
+
+    fn drop_motions(&mut self, is_stale: impl Fn(&People, &Act) -> bool) {
+        let stale = self.motions.iter().filter(|(_, motion)| is_stale(&self.people, &motion.fields.act));
+        for id in stale.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.motions.remove(&id);
         }
     }
 
@@ -299,12 +335,19 @@ impl State {
             Deed::MotionWithdraw { motion } => {
                 self.motions.remove(motion);
             }
-            Deed::PersonFreeze { person, .. } => self.set_standing(person, Standing::frozen),
-            Deed::PersonLeave { person } => self.set_standing(person, Standing::left),
+            Deed::PersonFreeze { person, .. } => {
+                self.set_standing(person, Standing::frozen);
+                self.drop_motions_for(person);
+            }
+            Deed::PersonLeave { person } => {
+                self.set_standing(person, Standing::left);
+                self.drop_motions_for(person);
+            }
             Deed::GroupLeave { group, person } => {
                 if let Some(members) = self.people.groups.get_mut(group) {
                     members.remove(person);
                 }
+                self.drop_motions_to_join(group, person);
             }
             Deed::KeyAdd { key, .. } => {
                 let origin = Origin { filed: seq, carried: seq, signers: Some([done.signed.key, done.signed.key]) };

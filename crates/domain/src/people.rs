@@ -130,9 +130,15 @@ impl People {
         })
     }
 
-    /// Active, and frozen under no record of the same natural person.
+    /// Active under every record of the same natural person: who was frozen or has left under one acts under none.
     pub fn is_active(&self, person: &PersonId) -> bool {
-        self.persons.get(person).is_some_and(|p| p.standing == Standing::Active) && !self.is_suspect(person)
+        self.persons.contains_key(person)
+            && self.same_natural(person).all(|id| self.persons.get(&id).is_some_and(|p| p.standing == Standing::Active))
+    }
+
+    /// Enrolled once, and retired since.
+    pub fn is_retired(&self, key: &Fingerprint) -> bool {
+        self.keys.get(key).is_some_and(|key| key.retired)
     }
 
     /// Frozen, under any record of the same natural person.

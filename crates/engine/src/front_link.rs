@@ -23,6 +23,8 @@ const LONGEST_QUEUE: usize = 4_096;
 const MOST_QUESTIONS: usize = 256;
 /// Front opens nothing when the last beat is older than a few of these.
 const BEAT: Duration = Duration::from_secs(1);
+/// An announcement of live sessions is answered within this, whatever is still to be ended; front waits longer.
+const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who is on the line now, and what was told.
 #[derive(Debug, Default)]
@@ -32,11 +34,23 @@ pub(crate) struct FrontDesk {
     /// Errands under way: where to, and the names of their recordings.
     errands: Mutex<HashMap<ErrandId, (TargetId, SessionId)>>,
     probed: Mutex<HashMap<TargetId, Duration>>,
+    /// Sessions that are being ended for a front that lost them.
+    lost: Mutex<BTreeSet<SessionId>>,
 }
 
 impl FrontDesk {
     pub(crate) fn is_connected(&self) -> bool {
         hold(&self.line).is_some()
+    }
+
+    /// Those that nobody is ending already: a front may announce itself again meanwhile.
+    fn claim_lost(&self, lost: impl Iterator<Item = SessionId>) -> Vec<SessionId> {
+        let mut ending = hold(&self.lost);
+        lost.filter(|session| ending.insert(*session)).collect()
+    }
+
+    fn lost_is_ended(&self, session: &SessionId) {
+        hold(&self.lost).remove(session);
     }
 
     fn send(&self, message: ToFront) -> bool {
@@ -172,6 +186,7 @@ async fn answer(engine: &Arc<Engine>, ask: FrontAsk) -> Option<FrontAnswer> {
         }
         FrontAsk::Live { sessions } => {
             engine.end_lost(&sessions).await;
+            // What takes longer goes on; front is not kept from opening by it.
             Some(FrontAnswer::Noted)
         }
     }
@@ -213,24 +228,36 @@ impl Engine {
         self.writer.propose(Attempt::Passage, Actor::Engine, make).await.map(|_| ())
     }
 
-    /// Sessions that front no longer knows, and of whose end it told nothing.
+    /// Sessions that front no longer knows, and of whose end it told nothing. Returns when they are ended, or after [`ENDED_WITHIN`]: reading how
+    /// far their recordings have come takes as long as they are large.
     async fn end_lost(self: &Arc<Self>, live: &BTreeSet<SessionId>) {
         let state = self.state();
-        let lost: Vec<SessionId> = state.passage.sessions.keys().filter(|id| !live.contains(id)).copied().collect();
-        for session in lost {
-            let (chunks, chain) = self.what_is_recorded(&session);
-            let ended = SessionEnded {
-                session,
-                ending: SessionEnding::GatewayLost,
-                ended: self.clock.wall(),
-                chunks,
-                chain,
-                complete: false,
-                bytes: 0,
-            };
-            if self.write_own(Event::SessionEnded(ended)).await.is_ok() {
-                self.recordings.take(&session);
+        let lost = state.passage.sessions.keys().filter(|id| !live.contains(id)).copied();
+        let lost: Vec<SessionId> = self.front.claim_lost(lost);
+        let engine = self.clone();
+        let ending = tokio::spawn(async move {
+            for session in lost {
+                engine.end_lost_one(session).await;
+                engine.front.lost_is_ended(&session);
             }
+        });
+        let _it_goes_on = tokio::time::timeout(ENDED_WITHIN, ending).await;
+    }
+
+    async fn end_lost_one(self: &Arc<Self>, session: SessionId) {
+        let recorded = self.aside(move |engine| Ok(engine.what_is_recorded(&session))).await;
+        let (chunks, chain) = recorded.unwrap_or((0, Hash::of(b"")));
+        let ended = SessionEnded {
+            session,
+            ending: SessionEnding::GatewayLost,
+            ended: self.clock.wall(),
+            chunks,
+            chain,
+            complete: false,
+            bytes: 0,
+        };
+        if self.write_own(Event::SessionEnded(ended)).await.is_ok() {
+            self.recordings.take(&session);
         }
     }
 

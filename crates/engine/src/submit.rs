@@ -101,6 +101,10 @@ impl Engine {
 
     /// The founding: both founders' signatures over the keeper's own keys. The keeper is told after it is written, and again at each start.
     pub async fn init_seal(self: &Arc<Self>, founded: Founded, openings: Vec<Opening>) -> Result<Receipt, Refusal> {
+        // Before anything costs something: whoever comes through the gate may ask this, too.
+        if self.state().founding.is_some() {
+            return Err(Refusal::AlreadyFounded);
+        }
         tegata::signatures::check_founding(&founded.founding, &founded.signatures)
             .map_err(|_| Refusal::BadSignature)?;
         // A keeper that had no keys until a moment ago is only just being started again.

@@ -166,6 +166,8 @@ struct Desk {
     watch: ClockWatch,
     published: Arc<Published>,
     overflow: BTreeMap<Attempt, u64>,
+    /// The minute of the last count: one a minute.
+    overflow_told: Option<i64>,
     /// Refusals of each person in the current minute.
     shares: (i64, BTreeMap<PersonId, u32>),
     last_snapshot: u64,
@@ -208,6 +210,7 @@ impl Desk {
             watch,
             published,
             overflow: BTreeMap::new(),
+            overflow_told: None,
             shares: (0, BTreeMap::new()),
             last_snapshot,
             queue,
@@ -358,7 +361,9 @@ impl Desk {
 
     /// The count of a minute is written when the next one has room again.
     fn flush_overflow(&mut self, batch: &mut Batch, at: Timestamp) {
-        if self.overflow.is_empty() || !batch.state.journal.refusals.has_room(at) {
+        let minute = at.seconds().div_euclid(60);
+        if self.overflow.is_empty() || self.overflow_told == Some(minute) || !batch.state.journal.refusals.has_room(at)
+        {
             return;
         }
         let counts = self.overflow.clone();
@@ -372,8 +377,10 @@ impl Desk {
         if batch.entries.is_empty() {
             return;
         }
-        let beside: Vec<Sealed> =
-            batch.beside.iter().filter(|b| matches!(self.reader.blob(&b.key), Ok(None))).cloned().collect();
+        let beside = match self.not_there_yet(&batch.beside) {
+            Ok(beside) => beside,
+            Err(error) => return self.fail(&error, batch),
+        };
         let entries: Vec<NewEntry<'_>> = batch
             .entries
             .iter()
@@ -393,6 +400,7 @@ impl Desk {
                 self.state = batch.state;
                 if batch.counts_overflow {
                     self.overflow.clear();
+                    self.overflow_told = self.state.journal.time.map(|time| time.seconds().div_euclid(60));
                 }
                 self.publish();
                 for (reply, place) in batch.replies {
@@ -407,6 +415,17 @@ impl Desk {
             }
             Err(error) => self.fail(&error, batch),
         }
+    }
+
+    /// An error is no absence: an entry whose text could not be kept would lose it silently.
+    fn not_there_yet(&self, beside: &[Sealed]) -> Result<Vec<Sealed>, StoreError> {
+        let mut new = Vec::with_capacity(beside.len());
+        for sealed in beside {
+            if self.reader.blob(&sealed.key)?.is_none() {
+                new.push(sealed.clone());
+            }
+        }
+        Ok(new)
     }
 
     /// Nothing of the batch is there; whoever asked is told so, and the state stays as it was.

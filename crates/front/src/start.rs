@@ -142,8 +142,8 @@ async fn note_earliest_end(path: PathBuf, sessions: Sessions) {
             .min();
         if noted != Some(earliest) {
             let text = earliest.map(|ms| ms.to_string()).unwrap_or_default();
-            let _next_time = std::fs::write(&path, text);
-            noted = Some(earliest);
+            // What could not be written is tried again at the next tick.
+            noted = std::fs::write(&path, text).ok().map(|()| earliest);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::clock::BootTime;
 use crate::connection::{Session, Stage};
 use crate::gate::{ControlAsk, EndReason, Gate, RecordInput, Refusal};
 use crate::inbox::{Event, Inbox, join_small};
-use crate::masking::Masker;
+use crate::masking::{MASK, Masker};
 use crate::notice::{self, Screen, Seam};
 use crate::server::Shared;
 use crate::sessions::Live;
@@ -478,6 +478,8 @@ impl Passing {
             match taken.event {
                 Up::Data(data) => {
                     self.record_input(&data, masker).await?;
+                    // Waiting for the recorder may have taken long enough for an order to come.
+                    self.session.live.may_flow().await.ok()?;
                     self.session.live.bytes_in.fetch_add(data.len() as u64, Ordering::AcqRel);
                     far.write.data_bytes(data).await.ok()?;
                 }
@@ -493,7 +495,8 @@ impl Passing {
     async fn record_input(&self, data: &[u8], masker: &Mutex<Masker>) -> Option<()> {
         let bytes = match (self.session.record_input, self.screen()) {
             (RecordInput::No, _) => return Some(()),
-            (RecordInput::Masked, Screen::Pipe) => data.to_vec(),
+            // Nothing is echoed to a pipe: all of it might be a secret, and its length says enough.
+            (RecordInput::Masked, Screen::Pipe) => vec![MASK; data.len()],
             (RecordInput::Masked, Screen::Terminal) => {
                 masker.lock().unwrap_or_else(PoisonError::into_inner).typed(data, BootTime::now())
             }

@@ -645,6 +645,15 @@ impl<G: Gate> Client<G> {
             }
             open.wishes.push(wish);
         }
+        self.heed_limit();
+    }
+
+    /// More waits than the windows of the open channels allow: this client ignores them, or asks for more than anybody carries out.
+    fn heed_limit(&self) {
+        if self.valve.waiting() > MAX_WAITING + self.channels.len() * WINDOW as usize {
+            tracing::warn!(source = %self.source, "a client ignored its limits");
+            self.valve.forbid();
+        }
     }
 
     fn session(&self) -> Option<Arc<Session>> {
@@ -778,10 +787,7 @@ impl<G: Gate> server::Handler for Client<G> {
         if let Some(open) = self.channels.get(&channel) {
             open.up.push(Up::Data(data.to_vec()));
         }
-        if self.valve.waiting() > MAX_WAITING + self.channels.len() * WINDOW as usize {
-            tracing::warn!(source = %self.source, "a client ignored its windows");
-            self.valve.forbid();
-        }
+        self.heed_limit();
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! Masks what was typed but not echoed (passwords, mostly) before input is recorded. A heuristic: it sees bytes and times, not intentions.
 //!
-//! A printable byte typed on a terminal is recorded as typed when the target sends the same byte back, in the order typed, within
-//! [`ECHO_WAIT`]; else it is recorded as `*`. Control bytes are recorded as they are, in order. What a program shows without having been typed
-//! (a `*` per key, a completion) does not count; a target that prints the secret soon after does defeat it.
+//! A printable byte typed on a terminal is recorded as typed when the target sends the same byte back as the first thing it says, in the order typed,
+//! within [`ECHO_WAIT`]; else it is recorded as `*`. Control bytes are recorded as they are, in order. Output that begins with anything else echoes
+//! nothing, so that a password is not found again among the letters of what follows it; a line that a program draws anew with each key is masked. A
+//! target that answers with just the secret does defeat it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +15,7 @@ pub const ECHO_WAIT: Duration = Duration::from_millis(1500);
 /// Longest run of keystrokes that waits for its echo; what is pushed out by more is masked.
 const MAX_WAITING: usize = 64 * 1024;
 /// What a masked byte is recorded as.
-const MASK: u8 = b'*';
+pub(crate) const MASK: u8 = b'*';
 
 /// One terminal's keystrokes on their way to the recording.
 #[derive(Debug, Default)]
@@ -38,17 +39,14 @@ impl Masker {
 
     /// Looks for echoes in what the target sent; returns what is ready to be recorded.
     pub fn shown(&mut self, output: &[u8], now: BootTime) -> Vec<u8> {
-        let mut screen = output.iter();
-        for key in self.waiting.iter_mut().filter(|key| !key.echoed) {
-            let mut ahead = screen.clone();
-            if ahead.any(|&shown| shown == key.byte) {
-                key.echoed = true;
-                screen = ahead;
-            } else {
-                break;
-            }
+        // Who has waited too long is masked before anything is looked for.
+        let mut out = self.ready(now);
+        let waiting = self.waiting.iter_mut().filter(|key| !key.echoed);
+        for (key, _) in waiting.zip(output).take_while(|(key, shown)| key.byte == **shown) {
+            key.echoed = true;
         }
-        self.ready(now)
+        out.extend(self.ready(now));
+        out
     }
 
     /// What has waited long enough.
@@ -132,6 +130,14 @@ mod tests {
         let mut masker = Masker::default();
         assert_eq!(masker.typed(b"x", at(0)), b"");
         assert_eq!(masker.shown(b"", at(2000)), b"*");
+    }
+
+    #[test]
+    fn a_password_is_not_found_again_in_what_is_shown_after_it() {
+        let mut masker = Masker::default();
+        assert_eq!(masker.typed(b"sea\r", at(0)), b"");
+        assert_eq!(masker.shown(b"\r\nHit:1 packages are searched\r\n", at(10)), b"");
+        assert_eq!(masker.shown(b"seal", at(1600)), b"***\r", "what comes too late echoes nothing");
     }
 
     #[test]

@@ -150,8 +150,8 @@ pub(super) fn check_decided(
         return Err(Refusal::ApproverNotEligible);
     }
     let me = state.people.natural(&approver.person);
-    let again =
-        expected == Decision::Approve && request.approvals.iter().any(|a| state.people.natural(&a.person) == me);
+    let again = expected == Decision::Approve
+        && request.approvals.iter().any(|a| state.people.natural(&a.person) == me && !state.people.is_retired(&a.key));
     if again { Err(Refusal::ApprovedAlready) } else { Ok(()) }
 }
 
@@ -208,11 +208,13 @@ pub(crate) fn counted_now(state: &State, request: &Request) -> BTreeMap<Label, B
         .collect()
 }
 
-/// Approvers whose word counts now: another person than requester and beneficiary, and standing active.
+/// Approvers whose word counts now: another person than requester and beneficiary, standing active, by a key that was not retired since: it may
+/// have been somebody else's hand.
 fn counting<'a>(state: &'a State, request: &'a Request) -> impl Iterator<Item = PersonId> + 'a {
     request
         .approvals
         .iter()
+        .filter(|a| !state.people.is_retired(&a.key))
         .map(|a| a.person)
         .filter(|p| another_person(state, request, p).is_ok() && state.people.is_active(p))
 }

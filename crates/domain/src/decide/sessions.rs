@@ -44,7 +44,7 @@ pub struct Standing {
 /// Decides the grant's eligibility again at `state`: history (a valid tegata) is not enough.
 pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standing, Refusal> {
     let grant = state.passage.grants.get(id).ok_or(Refusal::GrantUnknown { grant: *id })?;
-    not_taken_back(grant, id, at)?;
+    not_taken_back(grant, id)?;
     let request = &grant.request;
     for person in [&request.requester, &request.beneficiary] {
         if !state.people.is_active(person) {
@@ -75,6 +75,7 @@ pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standi
     if state.journal.clock_doubt.is_some() {
         return Err(Refusal::ClockDoubted);
     }
+    inside_window(grant, at)?;
     Ok(Standing {
         grant: *id,
         account: request.fields.account,
@@ -88,12 +89,15 @@ pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standi
     })
 }
 
-fn not_taken_back(grant: &Grant, id: &GrantId, at: Timestamp) -> Result<(), Refusal> {
+fn not_taken_back(grant: &Grant, id: &GrantId) -> Result<(), Refusal> {
     match grant.standing {
-        GrantStanding::Standing => {}
-        GrantStanding::Returned => return Err(Refusal::GrantReturned { grant: *id }),
-        GrantStanding::Revoked => return Err(Refusal::GrantRevoked { grant: *id }),
+        GrantStanding::Standing => Ok(()),
+        GrantStanding::Returned => Err(Refusal::GrantReturned { grant: *id }),
+        GrantStanding::Revoked => Err(Refusal::GrantRevoked { grant: *id }),
     }
+}
+
+fn inside_window(grant: &Grant, at: Timestamp) -> Result<(), Refusal> {
     let window = grant.request.fields.window;
     if at >= window.until() {
         return Err(Refusal::GrantOver { until: window.until() });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::event::{Event, SessionEnding};
 use domain::{Entry, SessionId, Timestamp};
 use ledger::Hash;
-use recorder::{Error, Point, Structure, structure_of};
+use recorder::{Error, Point, State, Structure, structure_of};
 use serde::Serialize;
 use tegata::anchors::AnchorProof;
 
@@ -37,6 +37,8 @@ pub(super) enum End {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Binding {
     pub(super) structure: Structure,
+    /// It has its last chunk, and whoever ended it says that no frame was lost before.
+    pub(super) whole: bool,
     pub(super) anchors: usize,
     /// The last point that an anchor binds.
     pub(super) last: Option<Bound>,
@@ -112,7 +114,8 @@ pub(super) fn bind(session: SessionId, file: &Path, bounds: &[Bound], ended: Opt
         }
         Some(_) | None => End::Silent,
     };
-    Ok(Binding { structure, anchors: bounds.len(), last, end })
+    let whole = structure.state == State::Closed && ended.is_some_and(|ended| ended.complete);
+    Ok(Binding { structure, whole, anchors: bounds.len(), last, end })
 }
 
 /// Which part is not what it was, between the last anchor that agrees and the first that does not.

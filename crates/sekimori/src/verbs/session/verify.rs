@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{Entry, SessionId};
 use ledger::{Hash, SignedCheckpoint, leaf_hash};
-use recorder::{Header, State};
+use recorder::Header;
 use serde::Serialize;
 use tegata::anchors::AnchorProof;
 
@@ -47,7 +47,7 @@ struct Verdict {
     /// What was read with the key; none offline.
     #[serde(flatten)]
     content: Option<Content>,
-    /// Whether the recording has its last chunk.
+    /// Whether the recording has its last chunk and its end says that nothing was lost before.
     complete: bool,
     /// Whether its chain is the one that the session's end wrote down; nothing to compare with while it lives.
     end_in_ledger: bool,
@@ -118,7 +118,7 @@ fn verdict(session: SessionId, binding: &Binding, after_start: Duration) -> Verd
         permit: None,
         chunks: binding.structure.chunks,
         content: None,
-        complete: binding.structure.state == State::Closed,
+        complete: binding.whole,
         end_in_ledger: binding.end != End::Silent,
         end: binding.end,
         anchors: binding.anchors,
