@@ -23,6 +23,8 @@ use crate::terminal::plain;
 const LENGTH: Duration = Duration::from_secs(90);
 /// The end closes a session within a second; a machine that is busy with other things gets some more before the demo calls it wrong.
 const LATEST: Duration = Duration::from_secs(5);
+/// The grant's time runs from the request's signature, a little before its answer is here.
+const EARLIEST: Duration = Duration::from_secs(5);
 /// While nothing else is to be seen, how long the session still has is said this often.
 const SAY_EVERY: Duration = Duration::from_secs(20);
 
@@ -198,14 +200,21 @@ impl Tour<'_> {
         if live.is_open() {
             return Err(Stop::Failed(words::STILL_OPEN.with(self.talk.lang, &[&took])));
         }
+        if begun.elapsed() < LENGTH - EARLIEST {
+            return Err(Stop::Failed(words::CLOSED_EARLY.with(self.talk.lang, &[&took])));
+        }
         self.talk.remark_with(words::CLOSED, &[&took]);
         Ok(())
     }
 
+    /// Of a session that ended with its grant, by the ledger's own word.
     fn grant_of(&self, session: &str) -> Result<String, Stop> {
         let listed = run(self.person("auditor", &["sekimori", "--json"]).args(["session", "list", "--ended"]))?;
         let (_, rest) = listed.split_once(session).ok_or_else(|| Trouble(format!("`{session}` is not listed")))?;
-        Ok(field(rest, "grant")?)
+        // Up to the next session's own fields.
+        let own = rest.split("\"session\"").next().unwrap_or_default();
+        self.must(own.contains("\"grant_over\""), words::ENDED_OTHERWISE)?;
+        Ok(field(own, "grant")?)
     }
 
     fn after_the_end(&self, passage: &Passage) -> Result<(), Stop> {
