@@ -45,6 +45,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), Stop> {
     run.check("lints", "clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     run.crates()?;
     run.product()?;
+    run.demo()?;
     run.finish(begun.elapsed().as_secs())
 }
 
@@ -128,6 +129,24 @@ impl Run {
         let arguments: Vec<&str> = left_out.collect();
         let tally = self.programs(programs, binary, &through, &arguments)?;
         self.add(WHAT, tally);
+        Ok(())
+    }
+
+    /// The guided tour checks what it shows, and so is a test itself; it takes two minutes.
+    fn demo(&mut self) -> Result<(), Stop> {
+        const WHAT: &str = "the demo's tour";
+        if self.extent == Extent::Usual {
+            return Ok(());
+        }
+        terminal::heading("cargo xtask demo --auto");
+        let own = std::env::current_exe().map_err(testkit::Trouble::at("this program"))?;
+        let status = Command::new(own)
+            .args(["demo", "--auto", "--lang", "en"])
+            .stdin(std::process::Stdio::null())
+            .status()
+            .map_err(testkit::Trouble::at("the demo"))?;
+        let passed = u64::from(status.success());
+        self.add(WHAT, Tally { passed, failed: 1 - passed });
         Ok(())
     }
 

@@ -79,6 +79,11 @@ impl Holder {
         word_read(&read(&file)?)
     }
 
+    /// Whether another run has ended this one, or is about to.
+    pub(super) fn is_ended_by_another(&mut self, places: &Places) -> bool {
+        places.stop_file().exists() || self.child.try_wait().ok().flatten().is_some()
+    }
+
     /// It goes on after this program.
     pub(super) fn let_stay(mut self) -> Result<(), Trouble> {
         let Some(line) = &mut self.line else { return Ok(()) };

@@ -143,7 +143,7 @@ fn make_room(places: &Places, plan: &Plan, talk: &Talk) -> Result<Room, Stop> {
 }
 
 /// Leaves the servers up, or ends them; after a failure the logs stay to be read.
-fn leave(outcome: Result<(), Stop>, places: &Places, holder: Holder, talk: &Talk) -> Result<(), Stop> {
+fn leave(outcome: Result<(), Stop>, places: &Places, mut holder: Holder, talk: &Talk) -> Result<(), Stop> {
     match (&outcome, talk.pace) {
         (Ok(()), Pace::Enter | Pace::Still) => {
             holder.let_stay()?;
@@ -153,6 +153,10 @@ fn leave(outcome: Result<(), Stop>, places: &Places, holder: Holder, talk: &Talk
             places.clear()?;
             println!();
             talk.say(words::DONE);
+        }
+        // What is there now may be the other run's.
+        (Err(_), _) if holder.is_ended_by_another(places) => {
+            return Err(Stop::Failed(words::ENDED_BY_ANOTHER.of(talk.lang).to_owned()));
         }
         (Err(_), _) => {
             places.end()?;

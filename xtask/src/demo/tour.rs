@@ -23,6 +23,8 @@ use crate::terminal::plain;
 const LENGTH: Duration = Duration::from_secs(90);
 /// The end closes a session within a second; a machine that is busy with other things gets some more before the demo calls it wrong.
 const LATEST: Duration = Duration::from_secs(5);
+/// The grant's time runs from the request's signature, a little before its answer is here.
+const EARLIEST: Duration = Duration::from_secs(5);
 /// While nothing else is to be seen, how long the session still has is said this often.
 const SAY_EVERY: Duration = Duration::from_secs(20);
 
@@ -147,7 +149,8 @@ impl Tour<'_> {
         println!("$ ssh-keygen -L -f {file}");
         self.finish(Command::new("ssh-keygen").args(["-L", "-f", &file]), Expect::Passes)?;
         let said = self.offer(&file, "")?;
-        self.must(said.contains("Server accepts key"), words::SHOULD_PASS)?;
+        let is_taken = |line: &str| line.contains("Server accepts key") && line.contains("-CERT");
+        self.must(said.lines().any(is_taken), words::SHOULD_PASS)?;
         self.talk.remark(words::NO_KEY);
         Ok(file)
     }
@@ -161,8 +164,7 @@ impl Tour<'_> {
         self.show(&words, who);
         let output = output_within(&mut self.person(who, &words), PATIENCE)?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let telling = ["Offering public key", "Server accepts key", "no separate private key", "Permission denied"];
-        for line in said.lines().filter(|line| telling.iter().any(|word| line.contains(word))) {
+        for line in said.lines().filter(|line| is_about_a_certificate_offered(line)) {
             println!("   │ {}", plain(line.trim_start_matches("debug1: ").trim_end_matches(" explicit")));
         }
         self.must(output.status.code() == Some(255), words::LET_IN)?;
@@ -198,14 +200,21 @@ impl Tour<'_> {
         if live.is_open() {
             return Err(Stop::Failed(words::STILL_OPEN.with(self.talk.lang, &[&took])));
         }
+        if begun.elapsed() < LENGTH - EARLIEST {
+            return Err(Stop::Failed(words::CLOSED_EARLY.with(self.talk.lang, &[&took])));
+        }
         self.talk.remark_with(words::CLOSED, &[&took]);
         Ok(())
     }
 
+    /// Of a session that ended with its grant, by the ledger's own word.
     fn grant_of(&self, session: &str) -> Result<String, Stop> {
         let listed = run(self.person("auditor", &["sekimori", "--json"]).args(["session", "list", "--ended"]))?;
         let (_, rest) = listed.split_once(session).ok_or_else(|| Trouble(format!("`{session}` is not listed")))?;
-        Ok(field(rest, "grant")?)
+        // Up to the next session's own fields.
+        let own = rest.split("\"session\"").next().unwrap_or_default();
+        self.must(own.contains("\"grant_over\""), words::ENDED_OTHERWISE)?;
+        Ok(field(own, "grant")?)
     }
 
     fn after_the_end(&self, passage: &Passage) -> Result<(), Stop> {
@@ -382,6 +391,14 @@ impl Tour<'_> {
     fn path_of(&self, path: &Path) -> String {
         from_here(path).to_string_lossy().into_owned()
     }
+}
+
+/// Of what `ssh -v` says. It offers the person's own key after the certificate; that one is no news.
+fn is_about_a_certificate_offered(line: &str) -> bool {
+    let offered = line.contains("Offering public key") || line.contains("Server accepts key");
+    (offered && line.contains("-CERT"))
+        || line.contains("no separate private key")
+        || line.contains("Permission denied")
 }
 
 /// Of a target's log. That sshd does not know our extension says nothing of whether it let somebody in.

@@ -12,6 +12,7 @@ words! {
     STOPPED: "the demo is stopped and its files are removed", "デモを止め、ファイルを消しました";
     ANOTHER_RUN: "another run of the demo is under way here\nhint: wait for it, or end it with `cargo xtask demo --stop`",
         "ここでは別のデモが進行中です\nヒント: 終わるのを待つか、`cargo xtask demo --stop` で終わらせてください";
+    ENDED_BY_ANOTHER: "another run, with --fresh or --stop, has ended this one", "--fresh または --stop を付けた別の実行が、このデモを終わらせました";
     MADE_ANEW: "an earlier demo is there, but its servers have ended; it is made anew",
         "前のデモがありますが、サーバーが止まっています。作り直します";
     FOUND: "the demo of an earlier run is up (--fresh makes a new one, --stop ends it)",
@@ -67,6 +68,8 @@ words! {
         "最初の接続は開いたまま。許可の終わりに関所が閉じる";
     LEFT: "… about {} s left", "… 残り約 {} 秒";
     CLOSED: "the session closed {} s after the request, with the grant", "接続は申請から {} 秒後、許可とともに閉じた";
+    CLOSED_EARLY: "the session closed {} s after the request, before the grant's end", "接続は申請から {} 秒後、許可の終わりより前に閉じました";
+    ENDED_OTHERWISE: "the ledger names another reason than the grant's end", "台帳にある終わりの理由は、許可の期限ではありません";
     STILL_OPEN: "the session was still open {} s after the request", "申請から {} 秒たっても接続が開いていました";
     AFTER_THE_END: "After the end: the gate lets nobody through, and the same certificate is refused by the target itself",
         "終わりの後: 関所は通さず、同じ証明書を対象自身も拒む";
