@@ -47,6 +47,15 @@ pub fn binary() -> PathBuf {
     built.expect("`sekimori` is not built yet: cargo build --workspace --bins, or let `cargo xtask test` do all of it")
 }
 
+/// A small file system made for one test, where this program was started again on one.
+#[expect(clippy::disallowed_methods, reason = "the one place where the end-to-end tests read their environment")]
+pub fn small_disk() -> Option<PathBuf> {
+    std::env::var_os(SMALL_DISK).map(PathBuf::from)
+}
+
+/// Says where it is.
+pub const SMALL_DISK: &str = "SEKIMORI_SMALL_DISK";
+
 impl World<Sshd> {
     /// With a target that runs as whoever runs the test.
     pub fn new() -> Self {
@@ -64,7 +73,13 @@ impl Default for World<Sshd> {
 impl<T: Target> World<T> {
     pub fn around(target: T, login: &str) -> Self {
         let dir = Scratch::new("e2e").unwrap();
-        let mut gate = Installation::new(&binary(), &dir.join("gate"), "").unwrap();
+        let gate = Installation::new(&binary(), &dir.join("gate"), "").unwrap();
+        Self::founded(target, login, gate, dir)
+    }
+
+    /// With an installation that was made but not founded yet.
+    pub fn founded(target: T, login: &str, gate: Installation, dir: Scratch) -> Self {
+        let mut gate = gate;
         let founders = gate.found("gate.example/e2e", "founder-one", "founder-two").unwrap();
         let by = (&founders.0, &founders.1);
         let operator = gate.add_person(by, "operator", &["operators"]).unwrap();

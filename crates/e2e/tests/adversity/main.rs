@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod approvers;
+mod disk;
 mod ledger;
 mod races;
