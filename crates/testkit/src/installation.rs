@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Target;
+use crate::clock::SetClock;
 use crate::keys::KeyPair;
 use crate::process::{self, Signal, Tame, Trouble, found, run, signal, until};
 
@@ -20,6 +21,8 @@ pub struct Installation {
     server: Option<Tame>,
     /// What is typed to end a program in a terminal does not end the server.
     stays: bool,
+    /// What its processes go by instead of the machine's clock.
+    clock: Option<SetClock>,
 }
 
 /// Somebody with a key of their own.
@@ -71,7 +74,7 @@ impl Installation {
 
     /// One that is there already.
     pub fn of(binary: &Path, root: &Path) -> Self {
-        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false }
+        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false, clock: None }
     }
 
     /// Its server is to go on when the program that started it is interrupted.
@@ -79,6 +82,14 @@ impl Installation {
     pub fn staying(self) -> Self {
         let mut own = self;
         own.stays = true;
+        own
+    }
+
+    /// Its processes go by this clock. The commands of people do not: they run on machines of their own.
+    #[must_use]
+    pub fn with_clock(self, clock: SetClock) -> Self {
+        let mut own = self;
+        own.clock = Some(clock);
         own
     }
 
@@ -308,6 +319,7 @@ impl Installation {
             fs::File::options().append(true).create(true).open(self.log_file()).map_err(Trouble::at("serve.log"))?;
         let again = log.try_clone().map_err(Trouble::at("serve.log"))?;
         let mut command = self.command(&["serve"]);
+        command.envs(self.clock.iter().flat_map(SetClock::environment));
         if self.stays {
             command.process_group(0);
         }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::clock::SetClock;
 use crate::keys::KeyPair;
 use crate::process::{self, Tame, Trouble};
 use crate::scratch::Scratch;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub more: String,
     /// Public keys that may log in without a certificate, as `authorized_keys` lines.
     pub authorized_keys: String,
+    /// The clock that the server and whatever is run on it go by; the machine's own unless given.
+    pub clock: Option<SetClock>,
 }
 
 /// A running server; it and its folder go away on drop.
@@ -49,7 +52,7 @@ impl Sshd {
             let port = free_port()?;
             fs::write(dir.join("sshd_config"), config(dir.path(), settings, Way::Listening(port)))
                 .map_err(Trouble::at("sshd_config"))?;
-            if let Some(child) = listening(dir.path())? {
+            if let Some(child) = listening(dir.path(), settings)? {
                 return Ok(Self { child, port, host_key, dir });
             }
         }
@@ -116,7 +119,10 @@ pub(crate) enum Way {
 
 pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
     let listen = match way {
-        Way::Listening(port) => format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv HOME={}/home\n", dir.display()),
+        Way::Listening(port) => {
+            let clock: String = environment(settings).map(|(name, value)| format!(" {name}={value}")).collect();
+            format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv HOME={}/home{clock}\n", dir.display())
+        }
         Way::EachConnection => String::new(),
     };
     // `more` first: sshd takes the first value it reads of each setting.
@@ -130,17 +136,22 @@ pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
     )
 }
 
+fn environment(settings: &Settings) -> impl Iterator<Item = (&'static str, String)> {
+    settings.clock.iter().flat_map(SetClock::environment)
+}
+
 fn free_port() -> Result<u16, Trouble> {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
     free.map(|address| address.port()).map_err(Trouble::at("a free port"))
 }
 
 /// Starts the server and waits until it says that it listens; `None` when somebody else had taken the port.
-fn listening(dir: &Path) -> Result<Option<Tame>, Trouble> {
+fn listening(dir: &Path, settings: &Settings) -> Result<Option<Tame>, Trouble> {
     let log: PathBuf = dir.join("log");
     fs::write(&log, "").map_err(Trouble::at("sshd's log"))?;
-    let mut child =
-        Tame::start(Command::new(PROGRAM).arg("-D").arg("-f").arg(dir.join("sshd_config")).arg("-E").arg(&log))?;
+    let mut command = Command::new(PROGRAM);
+    command.arg("-D").arg("-f").arg(dir.join("sshd_config")).arg("-E").arg(&log).envs(environment(settings));
+    let mut child = Tame::start(&mut command)?;
     let said = || fs::read_to_string(&log).unwrap_or_default();
     let ended = found("sshd to listen", || {
         let listens = said().contains("Server listening on");

@@ -5,3 +5,5 @@ mod approvers;
 mod disk;
 mod ledger;
 mod races;
+mod relay;
+mod targets;
