@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod approvers;
+mod client;
+mod clients;
 mod clocks;
 mod disk;
 mod ledger;
