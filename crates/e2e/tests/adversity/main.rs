@@ -9,4 +9,5 @@ mod disk;
 mod ledger;
 mod races;
 mod relay;
+mod screens;
 mod targets;
