@@ -26,6 +26,10 @@ pub(crate) const FAKETIME: Program =
     Program { name: "faketime", apt: "faketime", dnf: "libfaketime", brew: "libfaketime" };
 /// The power-cut tests of the store replay what it traced.
 pub(crate) const STRACE: Program = Program { name: "strace", apt: "strace", dnf: "strace", brew: "strace" };
+/// Full-screen programs whose screen a warning must leave as it was.
+pub(crate) const VIM: Program = Program { name: "vim", apt: "vim", dnf: "vim-enhanced", brew: "vim" };
+pub(crate) const LESS: Program = Program { name: "less", apt: "less", dnf: "less", brew: "less" };
+pub(crate) const TMUX: Program = Program { name: "tmux", apt: "tmux", dnf: "tmux", brew: "tmux" };
 pub(crate) const UNSHARE: Program =
     Program { name: "unshare", apt: "util-linux", dnf: "util-linux", brew: "util-linux" };
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use testkit::process;
 
 use crate::building::{self, cargo, counted, executables};
-use crate::packages::{self, Consent, FAKETIME, SSH, SSH_KEYGEN, SSHD, STRACE, UNSHARE};
+use crate::packages::{self, Consent, FAKETIME, LESS, SSH, SSH_KEYGEN, SSHD, STRACE, TMUX, UNSHARE, VIM};
 use crate::tally::Tally;
 use crate::{Stop, plain_user, terminal};
 
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), Stop> {
             _ => return Err(Stop::Usage),
         }
     }
-    packages::ensure(&[SSH, SSH_KEYGEN, SSHD, UNSHARE, FAKETIME, STRACE], consent)?;
+    packages::ensure(&[SSH, SSH_KEYGEN, SSHD, UNSHARE, FAKETIME, STRACE, VIM, LESS, TMUX], consent)?;
     let mut run = Run { extent, tally: Tally::default(), report: vec![] };
     let begun = process::now();
     run.check("format", "fmt", &["fmt", "--all", "--", "--check", "-l"])?;

@@ -7,7 +7,9 @@ mod requests;
 mod sessions;
 
 pub(crate) use requests::counted_now;
-pub use sessions::{CERTIFICATE_LEAD, LONGEST_CERTIFICATE, Standing, errand_fits, passage_fits, still_stands};
+pub use sessions::{
+    CERTIFICATE_LEAD, LONGEST_CERTIFICATE, PROBE_REACH, Standing, errand_fits, passage_fits, still_stands,
+};
 
 use crate::entry::{Actor, Entry};
 use crate::event::{DeedDone, Event, Filing, GrantMade};

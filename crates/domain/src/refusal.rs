@@ -97,7 +97,7 @@ refusals! {
     PrincipalTaken = "principal-taken";
     /// The target's clock was never looked at, or is too far from ours.
     ClockUnseen { target: TargetId } = "clock-unseen";
-    ClockFar { target: TargetId, offset_ms: i64 } = "clock-far";
+    ClockFar { target: TargetId, there: Timestamp, here: Timestamp } = "clock-far";
     ErrandNotAllowed { target: TargetId } = "errand-not-allowed";
 
     NoPolicy = "no-policy";

@@ -4,7 +4,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use domain::decide::{Proposal, decide, errand_fits, still_stands};
+use domain::decide::{PROBE_REACH, Proposal, decide, errand_fits, still_stands};
 use domain::event::{
     ClockDoubted, ErrandEnded, ErrandOutcome, Event, Filing, GrantMade, RecoveryCompleted, RequestFiled, SessionEnded,
     SessionEnding,
@@ -476,6 +476,13 @@ mod estate {
         an_errand_has_its_own_principal: SessionMalformed = |world, shop| {
             let mut errand = world.errand(shop.db1.0);
             errand.principal = world.state.estate.accounts[&shop.db1.1].principal.clone();
+            world.offer(Event::ErrandOpened(errand))
+        };
+        a_probe_reaches_a_day_and_no_further: SessionMalformed = |world, shop| {
+            let (at, mut errand) = (world.at(), world.errand(shop.db1.0));
+            errand.valid = Window::new(at.minus(PROBE_REACH), at.plus(PROBE_REACH)).expect("two days");
+            assert_eq!(errand_fits(&world.state, &errand, at), Ok(()));
+            errand.valid = Window::new(at, at.plus(PROBE_REACH + seconds(1))).expect("a day and a second");
             world.offer(Event::ErrandOpened(errand))
         };
         a_persons_key_runs_no_errand: SessionMalformed = |world, shop| {

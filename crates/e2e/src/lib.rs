@@ -47,6 +47,15 @@ pub fn binary() -> PathBuf {
     built.expect("`sekimori` is not built yet: cargo build --workspace --bins, or let `cargo xtask test` do all of it")
 }
 
+/// A small file system made for one test, where this program was started again on one.
+#[expect(clippy::disallowed_methods, reason = "the one place where the end-to-end tests read their environment")]
+pub fn small_disk() -> Option<PathBuf> {
+    std::env::var_os(SMALL_DISK).map(PathBuf::from)
+}
+
+/// Says where it is.
+pub const SMALL_DISK: &str = "SEKIMORI_SMALL_DISK";
+
 impl World<Sshd> {
     /// With a target that runs as whoever runs the test.
     pub fn new() -> Self {
@@ -68,7 +77,7 @@ impl<T: Target> World<T> {
         Self::at(gate, dir, target, login)
     }
 
-    /// In an installation that is not founded yet, in a folder of `dir`.
+    /// With an installation that was made in `dir` but not founded yet.
     pub fn at(mut gate: Installation, dir: Scratch, target: T, login: &str) -> Self {
         let founders = gate.found("gate.example/e2e", "founder-one", "founder-two").unwrap();
         let by = (&founders.0, &founders.1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use channel::front::{ErrandTerms, Recorded};
 use channel::keeper::{Ask, ErrandOrder};
+use domain::decide::PROBE_REACH;
 use domain::event::{Attempt, ErrandEnded, ErrandOpened, ErrandOutcome, ErrandRecorded, ErrandRecording, Event};
 use domain::motion::{ErrandKind, Principal};
 use domain::{Actor, Entry, ErrandId, Refusal, SessionId, State, TargetId, Timestamp, Window};
@@ -156,8 +157,7 @@ fn opened(
     recorded: ErrandRecording,
     at: Timestamp,
 ) -> Result<Event, Refusal> {
-    let valid = Window::new(at.minus(domain::decide::CERTIFICATE_LEAD), at.plus(domain::decide::LONGEST_CERTIFICATE))
-        .map_err(|_| Refusal::SessionMalformed)?;
+    let valid = Window::new(at.minus(PROBE_REACH), at.plus(PROBE_REACH)).map_err(|_| Refusal::SessionMalformed)?;
     let serial = state.passage.next_serial;
     Ok(Event::ErrandOpened(ErrandOpened {
         errand,

@@ -110,6 +110,7 @@ pub(crate) async fn serve<G: Gate>(socket: TcpStream, peer: SocketAddr, shared: 
     let mut stopping = shared.stopping.subscribe();
     let admitted = tokio::select! {
         admitted = timeout(shared.settings.login_grace, admitted) => admitted.ok().flatten(),
+        () = pass.shown_out() => None,
         _ = stopping.wait_for(|stop| *stop) => None,
     };
     let Some((who, running)) = admitted else {

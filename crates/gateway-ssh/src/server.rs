@@ -1,11 +1,12 @@
 //! The listener: accepts connections within limits, spreads them over threads, and keeps the unauthenticated from hurting the others.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use russh::server::Config;
 use russh::{Limits as RekeyLimits, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex};
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::connection;
 use crate::gate::Gate;
@@ -45,7 +46,7 @@ pub struct Settings {
     pub max_auth_attempts: usize,
     /// A refused key is answered after this, whatever the reason.
     pub rejection_time: Duration,
-    /// Connections without authentication, in all and from one address.
+    /// Connections without authentication, in all and from one address (IPv6: from one /64). Beyond it the oldest gives way.
     pub max_unauthenticated: usize,
     pub max_unauthenticated_per_source: usize,
     /// Channels at a time in one connection.
@@ -420,44 +421,116 @@ impl Drop for TaskGuard {
     }
 }
 
-/// Counts who is in without having shown a key.
+/// Who is in without having shown a key. Whoever comes finds a place: where there is none, the one that has waited longest of the source with
+/// the most of them leaves, so that nobody who merely waits keeps others out.
 #[derive(Debug, Default)]
-pub(crate) struct Doors {
-    inside: Mutex<HashMap<IpAddr, usize>>,
-    total: AtomicUsize,
+pub(crate) struct Doors(Mutex<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// Those of each source, the oldest first.
+    sources: HashMap<IpAddr, VecDeque<Waiting>>,
+    total: usize,
+    /// Shown out, and not gone yet.
+    leaving: usize,
+    next: u64,
 }
 
-/// The right to be connected without authentication; dropped once authenticated, or with the connection.
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    leave: Arc<Notify>,
+}
+
+/// A place for a connection without authentication; dropped once authenticated, or with the connection.
 #[derive(Debug)]
 pub(crate) struct DoorPass {
     doors: Arc<Doors>,
     source: IpAddr,
+    number: u64,
+    leave: Arc<Notify>,
 }
 
 impl Doors {
+    /// `None` while as many as there are places have been shown out and are not gone: then we cannot keep up.
     fn enter(self: &Arc<Self>, source: IpAddr, settings: &Settings) -> Option<DoorPass> {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = inside.get(&source).copied().unwrap_or(0);
-        let full = self.total.load(Ordering::Acquire) >= settings.max_unauthenticated;
-        if full || here >= settings.max_unauthenticated_per_source {
+        let source = neighbourhood(source);
+        let mut inside = self.inside();
+        if inside.leaving >= settings.max_unauthenticated {
             return None;
         }
-        inside.insert(source, here + 1);
-        self.total.fetch_add(1, Ordering::AcqRel);
-        Some(DoorPass { doors: self.clone(), source })
+        if inside.of(&source) >= settings.max_unauthenticated_per_source {
+            inside.show_out(&source);
+        } else if inside.total >= settings.max_unauthenticated
+            && let Some(crowd) = inside.largest_crowd()
+        {
+            inside.show_out(&crowd);
+        }
+        let (number, leave) = (inside.next, Arc::new(Notify::new()));
+        inside.next += 1;
+        inside.total += 1;
+        inside.sources.entry(source).or_default().push_back(Waiting { number, leave: leave.clone() });
+        Some(DoorPass { doors: self.clone(), source, number, leave })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn of(&self, source: &IpAddr) -> usize {
+        self.sources.get(source).map_or(0, VecDeque::len)
+    }
+
+    /// Of several, the one whose oldest has waited longest.
+    fn largest_crowd(&self) -> Option<IpAddr> {
+        let oldest = |waiting: &VecDeque<Waiting>| waiting.front().map(|first| Reverse(first.number));
+        self.sources.iter().max_by_key(|(_, waiting)| (waiting.len(), oldest(waiting))).map(|(source, _)| *source)
+    }
+
+    fn show_out(&mut self, source: &IpAddr) {
+        let Some(oldest) = self.sources.get_mut(source).and_then(VecDeque::pop_front) else { return };
+        oldest.leave.notify_one();
+        self.leaving += 1;
+        self.left(source);
+    }
+
+    /// One of this source has no place any more.
+    fn left(&mut self, source: &IpAddr) {
+        self.total -= 1;
+        if self.of(source) == 0 {
+            self.sources.remove(source);
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has the other 2^64 beside it.
+fn neighbourhood(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX))),
+        four @ IpAddr::V4(_) => four,
+    }
+}
+
+impl DoorPass {
+    /// Returns once the place is somebody else's.
+    pub(crate) async fn shown_out(&self) {
+        self.leave.notified().await;
     }
 }
 
 impl Drop for DoorPass {
     fn drop(&mut self) {
-        let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(here) = inside.get_mut(&self.source) {
-            *here -= 1;
-            if *here == 0 {
-                inside.remove(&self.source);
-            }
+        let mut inside = self.doors.inside();
+        let own = inside.sources.get_mut(&self.source).and_then(|waiting| {
+            let at = waiting.iter().position(|one| one.number == self.number)?;
+            waiting.remove(at)
+        });
+        match own {
+            Some(_) => inside.left(&self.source),
+            None => inside.leaving -= 1,
         }
-        self.doors.total.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -479,6 +552,10 @@ pub(crate) fn socket_options(socket: &TcpStream, settings: &Settings) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
     use russh::keys::ssh_key::private::Ed25519Keypair;
 
@@ -487,17 +564,62 @@ mod tests {
         Settings { max_unauthenticated: 5, max_unauthenticated_per_source: 3, ..Settings::new(key) }
     }
 
+    const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    const TWO: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+
+    fn enter(doors: &Arc<Doors>, source: IpAddr, times: usize) -> Vec<DoorPass> {
+        (0..times).map(|_| doors.enter(source, &settings()).unwrap()).collect()
+    }
+
+    /// With a place, and shown out but not gone.
+    fn counts(doors: &Doors) -> (usize, usize) {
+        let inside = doors.inside();
+        (inside.total, inside.leaving)
+    }
+
+    /// Asked once of each: the sign is taken by whoever sees it.
+    fn was_shown_out(pass: &DoorPass) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        pin!(pass.shown_out()).poll(&mut context).is_ready()
+    }
+
     #[test]
-    fn one_source_cannot_take_every_place() {
+    fn one_source_takes_so_many_places_and_its_oldest_give_way_to_its_newest() {
         let doors = Arc::new(Doors::default());
-        let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let held: Vec<_> = (0..10).filter_map(|_| doors.enter(one, &settings())).collect();
-        assert_eq!(held.len(), 3);
-        let others: Vec<_> = (0..10).filter_map(|_| doors.enter(two, &settings())).collect();
-        assert_eq!(others.len(), 2, "the total is five");
+        let held = enter(&doors, ONE, 5);
+        assert_eq!(held.iter().map(was_shown_out).collect::<Vec<_>>(), [true, true, false, false, false]);
+        assert_eq!(counts(&doors), (3, 2));
         drop(held);
-        assert!(doors.enter(one, &settings()).is_some());
-        drop(others);
-        assert!(doors.inside.lock().unwrap().is_empty());
+        assert_eq!(counts(&doors), (0, 0));
+        assert!(doors.inside().sources.is_empty());
+    }
+
+    #[test]
+    fn where_all_places_are_taken_the_largest_crowd_gives_way_and_a_single_visitor_does_not() {
+        let doors = Arc::new(Doors::default());
+        let crowd = enter(&doors, ONE, 3);
+        let single = enter(&doors, TWO, 1);
+        let others: Vec<_> = (3..6).flat_map(|last| enter(&doors, IpAddr::from([10, 0, 0, last]), 1)).collect();
+        assert_eq!(crowd.iter().map(was_shown_out).collect::<Vec<_>>(), [true, true, false]);
+        assert!(!single.iter().chain(&others).any(was_shown_out));
+        // All have one by now: whoever has waited longest gives way.
+        let _last = enter(&doors, IpAddr::from([10, 0, 0, 9]), 1);
+        assert!(was_shown_out(&crowd[2]) && !was_shown_out(&single[0]));
+    }
+
+    #[test]
+    fn who_cannot_be_shown_out_fast_enough_is_not_let_in() {
+        let doors = Arc::new(Doors::default());
+        let _held = enter(&doors, ONE, 8);
+        assert_eq!(counts(&doors), (3, 5));
+        assert!(doors.enter(TWO, &settings()).is_none());
+    }
+
+    #[test]
+    fn one_network_of_ipv6_is_one_source() {
+        let of = |text: &str| neighbourhood(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), ONE);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -380,7 +381,7 @@ struct Loaded {
 impl Loaded {
     fn begin(draft: Box<dyn Draft>, health: Arc<Health>) -> Self {
         let mut loaded = Self { tape: None, health, written: 0, synced: 0 };
-        match draft.begin() {
+        match contained(|| draft.begin()) {
             Ok(tape) => loaded.tape = Some(tape),
             Err(error) => loaded.fail(&error),
         }
@@ -388,9 +389,9 @@ impl Loaded {
     }
 
     fn frame(&mut self, frame: &Frame) {
-        let outcome = self.tape.as_mut().map_or(Ok(()), |tape| tape.frame(frame));
+        let outcome = self.on_tape(|tape| tape.frame(frame));
         self.written += 1;
-        if let Err(error) = outcome {
+        if let Some(Err(error)) = outcome {
             self.fail(&error);
         }
     }
@@ -404,7 +405,7 @@ impl Loaded {
         if self.synced == self.written || self.health.syncing.load(Ordering::Acquire) {
             return;
         }
-        match self.tape.as_mut().map(|tape| tape.sync()) {
+        match self.on_tape(|tape| tape.sync()) {
             Some(Ok(syncing)) => {
                 self.synced = self.written;
                 self.health.syncing.store(true, Ordering::Release);
@@ -417,12 +418,22 @@ impl Loaded {
     }
 
     fn close(mut self) {
-        if let Some(mut tape) = self.tape.take() {
-            let closed = tape.close();
+        if let Some(closed) = self.on_tape(|tape| tape.close()) {
             *self.health.last.lock().unwrap_or_else(PoisonError::into_inner) = closed.as_ref().ok().copied();
             self.health.settle(closed, self.written);
         }
         self.health.closed.store(true, Ordering::Release);
+    }
+
+    /// One that panicked may be half done, and is not touched again.
+    fn on_tape<T>(&mut self, work: impl FnOnce(&mut dyn Tape) -> Result<T, TapeError>) -> Option<Result<T, TapeError>> {
+        let mut tape = self.tape.take()?;
+        let kept = &mut self.tape;
+        Some(contained(move || {
+            let outcome = work(tape.as_mut());
+            *kept = Some(tape);
+            outcome
+        }))
     }
 
     /// The tape is kept: what was queued before is offered to it still, and its close may find room where a frame did not.
@@ -431,9 +442,14 @@ impl Loaded {
     }
 }
 
+/// A fault in one recording is that recording's: the thread writes others as well.
+fn contained<T>(work: impl FnOnce() -> Result<T, TapeError>) -> Result<T, TapeError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(TapeError("the recorder panicked".into())))
+}
+
 fn wait_for_disk(to_sync: &mpsc::Receiver<(Syncing, Arc<Health>, u64)>) {
     for (syncing, health, written) in to_sync {
-        health.settle(syncing(), written);
+        health.settle(contained(syncing), written);
         health.syncing.store(false, Ordering::Release);
     }
 }
@@ -648,6 +664,69 @@ mod tests {
         assert!(reel.is_lost(at(6)));
         faulty.hangs.store(false, Ordering::Release);
         feeding.abort();
+    }
+
+    #[tokio::test]
+    async fn a_tape_that_panics_is_lost_and_does_not_stop_its_neighbours() {
+        for moment in ["begin", "frame", "sync", "wait", "close"] {
+            let tapes = MemoryTapes::default();
+            let deck = Deck::start(1).unwrap();
+            let (bad, good) = (deck.load(Box::new(Fragile(moment))), deck.load(tapes.draft("ses_2").unwrap()));
+            let _refused_at_once = bad.record(Kind::Output, 1, Direction::FromTarget, Bytes::new()).await;
+            if moment == "close" {
+                bad.close();
+                until(|| bad.is_closed()).await;
+                assert_eq!(bad.last_anchor(), None);
+            }
+            until(|| bad.is_lost(BootTime::now())).await;
+            good.record(Kind::Output, 1, Direction::FromTarget, Bytes::from_static(b"x")).await.unwrap();
+            good.close();
+            until(|| good.is_closed()).await;
+            assert!(good.last_anchor().is_some() && good.is_whole(), "{moment}");
+            bad.close();
+            until(|| bad.is_closed()).await;
+        }
+    }
+
+    /// Panics at one moment of its life.
+    struct Fragile(&'static str);
+
+    impl Fragile {
+        fn pass(&self, moment: &str) {
+            assert!(self.0 != moment, "a test asked for it");
+        }
+    }
+
+    impl Draft for Fragile {
+        fn header_hash(&self) -> [u8; 32] {
+            [0; 32]
+        }
+
+        fn begin(self: Box<Self>) -> Result<Box<dyn Tape>, TapeError> {
+            self.pass("begin");
+            Ok(self)
+        }
+    }
+
+    impl Tape for Fragile {
+        fn frame(&mut self, _frame: &Frame) -> Result<(), TapeError> {
+            self.pass("frame");
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<Syncing, TapeError> {
+            self.pass("sync");
+            let moment = self.0;
+            Ok(Box::new(move || {
+                Fragile(moment).pass("wait");
+                Ok(Anchor { chunks: 1, hash: [1; 32] })
+            }))
+        }
+
+        fn close(&mut self) -> Result<Anchor, TapeError> {
+            self.pass("close");
+            Ok(Anchor { chunks: 1, hash: [1; 32] })
+        }
     }
 
     #[tokio::test]

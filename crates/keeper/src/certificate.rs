@@ -1,9 +1,9 @@
 //! What the CA key signs, and nothing else: a short certificate for one key, one principal, one window; and the log key's notes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use channel::keeper::KeeperRefusal;
-use domain::decide::LONGEST_CERTIFICATE;
 use domain::motion::Principal;
 use domain::{Timestamp, Window};
 use ledger::{NoteSigner, VerifierKey};
@@ -32,10 +32,10 @@ pub(crate) struct Seconds {
 }
 
 impl Seconds {
-    /// `window` without its last fraction of a second, if it holds `now` even so and ends soon enough after.
-    pub(crate) fn within(window: &Window, now: Timestamp) -> Result<Self, KeeperRefusal> {
+    /// `window` without its last fraction of a second, if it holds `now` even so and ends at most `longest` after.
+    pub(crate) fn within(window: &Window, longest: Duration, now: Timestamp) -> Result<Self, KeeperRefusal> {
         let (after, before) = (window.from().seconds(), window.until().seconds());
-        if !(after..before).contains(&now.seconds()) || window.until() > now.plus(LONGEST_CERTIFICATE) {
+        if !(after..before).contains(&now.seconds()) || window.until() > now.plus(longest) {
             let why =
                 format!("the certificate would be valid from {} until {}, it is {now}", window.from(), window.until());
             return Err(KeeperRefusal::NotStanding { why });

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use crate::Target;
+use crate::clock::SetClock;
 use crate::keys::KeyPair;
 use crate::process::{self, Signal, Tame, Trouble, found, run, signal, until};
 use crate::users::Users;
@@ -24,6 +25,8 @@ pub struct Installation {
     stays: bool,
     /// Where the processes have users of their own.
     users: Option<Arc<Users>>,
+    /// What its processes go by instead of the machine's clock.
+    clock: Option<SetClock>,
 }
 
 /// Somebody with a key of their own.
@@ -92,7 +95,7 @@ impl Installation {
 
     /// One that is there already.
     pub fn of(binary: &Path, root: &Path) -> Self {
-        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false, users: None }
+        Self { binary: binary.to_owned(), root: root.to_owned(), server: None, stays: false, users: None, clock: None }
     }
 
     /// Its server is to go on when the program that started it is interrupted.
@@ -100,6 +103,14 @@ impl Installation {
     pub fn staying(self) -> Self {
         let mut own = self;
         own.stays = true;
+        own
+    }
+
+    /// Its processes go by this clock. The commands of people do not: they run on machines of their own.
+    #[must_use]
+    pub fn with_clock(self, clock: SetClock) -> Self {
+        let mut own = self;
+        own.clock = Some(clock);
         own
     }
 
@@ -332,6 +343,7 @@ impl Installation {
             fs::File::options().append(true).create(true).open(self.log_file()).map_err(Trouble::at("serve.log"))?;
         let again = log.try_clone().map_err(Trouble::at("serve.log"))?;
         let mut command = self.command(&["serve"]);
+        command.envs(self.clock.iter().flat_map(SetClock::environment));
         if self.stays {
             command.process_group(0);
         }

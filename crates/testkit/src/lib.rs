@@ -1,5 +1,6 @@
 //! Real OpenSSH servers and clients on loopback, for tests, benches and the demo. Knows nothing of Sekimori's own types.
 
+pub mod clock;
 pub mod installation;
 pub mod keys;
 pub mod namespaced;
@@ -9,6 +10,7 @@ pub mod ssh;
 pub mod sshd;
 pub mod users;
 
+pub use clock::SetClock;
 pub use installation::{Installation, Person};
 pub use keys::KeyPair;
 pub use namespaced::{Attached, Namespaced};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::clock::SetClock;
 use crate::keys::KeyPair;
 use crate::process::{self, Tame, Trouble};
 use crate::scratch::Scratch;
@@ -52,6 +53,8 @@ pub fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("sshd"));
     PLACES.iter().map(PathBuf::from).chain(own).find(|path| path.is_file())
+    /// The clock that the server and whatever is run on it go by; the machine's own unless given.
+    pub clock: Option<SetClock>,
 }
 
 /// A running server; it and its folder go away on drop.
@@ -80,7 +83,7 @@ impl Sshd {
             let port = free_port()?;
             fs::write(dir.join("sshd_config"), config(dir.path(), settings, Way::Listening(port)))
                 .map_err(Trouble::at("sshd_config"))?;
-            if let Some(child) = listening(dir.path(), &settings.server, port)? {
+            if let Some(child) = listening(dir.path(), settings, port)? {
                 return Ok(Self { child, port, host_key, dir });
             }
         }
@@ -150,7 +153,8 @@ pub(crate) enum Way {
 pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
     let listen = match way {
         Way::Listening(port) => {
-            format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv \"HOME={}/home\"\n", dir.display())
+            let clock: String = environment(settings).map(|(name, value)| format!(" {name}={value}")).collect();
+            format!("Port {port}\nListenAddress 127.0.0.1\nSetEnv \"HOME={}/home\"{clock}\n", dir.display())
         }
         Way::EachConnection => String::new(),
     };
@@ -165,18 +169,24 @@ pub(crate) fn config(dir: &Path, settings: &Settings, way: Way) -> String {
     )
 }
 
+fn environment(settings: &Settings) -> impl Iterator<Item = (&'static str, String)> {
+    settings.clock.iter().flat_map(SetClock::environment)
+}
+
 fn free_port() -> Result<u16, Trouble> {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
     free.map(|address| address.port()).map_err(Trouble::at("a free port"))
 }
 
 /// Starts the server and waits until it says that it listens; `None` when somebody else had taken the port.
-fn listening(dir: &Path, server: &Server, port: u16) -> Result<Option<Tame>, Trouble> {
+fn listening(dir: &Path, settings: &Settings, port: u16) -> Result<Option<Tame>, Trouble> {
     let log: PathBuf = dir.join("log");
     let file = fs::File::create(&log).map_err(Trouble::at("sshd's log"))?;
-    let mut command = Command::new(server.program()?);
-    match server {
-        Server::Sshd => command.arg("-D").arg("-f").arg(dir.join("sshd_config")).arg("-E").arg(&log),
+    let mut command = Command::new(settings.server.program()?);
+    match &settings.server {
+        Server::Sshd => {
+            command.arg("-D").arg("-f").arg(dir.join("sshd_config")).arg("-E").arg(&log).envs(environment(settings))
+        }
         Server::StandIn(_) => command
             .arg("listen")
             .args([dir, Path::new(&process::user()?), &dir.join("home")])

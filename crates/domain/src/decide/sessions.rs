@@ -12,7 +12,7 @@ use crate::entry::Actor;
 use crate::estate::{FARTHEST_CLOCK_MS, Target};
 use crate::event::{ErrandEnded, ErrandOpened, SessionEnded, SessionOpened};
 use crate::id::{AccountId, GrantId, PersonId, PersonaId, SessionId, TargetId};
-use crate::motion::Principal;
+use crate::motion::{ErrandKind, Principal};
 use crate::refusal::Refusal;
 use crate::rule::{Channel, RecordInput};
 use crate::state::{Grant, GrantStanding, State};
@@ -22,6 +22,9 @@ use crate::time::{Timestamp, Window};
 pub const LONGEST_CERTIFICATE: Duration = Duration::from_secs(60);
 /// Certificates are valid from a little before, for targets whose clock is a little behind.
 pub const CERTIFICATE_LEAD: Duration = Duration::from_secs(30);
+/// A probe's certificate is valid so long on either side: one of a minute would be refused by the very clocks that the probe is to find. It opens
+/// nothing but the forced command that reads the clock, with a key that is forgotten at once.
+pub const PROBE_REACH: Duration = Duration::from_secs(24 * 3600);
 /// Live sessions of one person.
 const MOST_SESSIONS: usize = 1_000;
 
@@ -116,7 +119,7 @@ pub(super) fn check_opened(state: &State, opened: &SessionOpened, actor: Actor, 
     if connected(state, standing.person) >= MOST_SESSIONS {
         return Err(Refusal::TooManySessions { most: MOST_SESSIONS as u64 });
     }
-    target_is_fit(state, &standing.target)?;
+    target_is_fit(state, &standing.target, at)?;
     let exact = opened.channels == standing.channels && opened.record_input == standing.record_input;
     if opened.serial != state.passage.next_serial || !exact {
         return Err(Refusal::SessionMalformed);
@@ -140,7 +143,8 @@ pub fn passage_fits(
 ) -> Result<(), Refusal> {
     person_holds(state, opened, standing, actor)?;
     as_the_grant_says(state, opened, standing)?;
-    certificate_window(&opened.valid, standing.window.until(), at)
+    let latest = at.plus(LONGEST_CERTIFICATE).min(standing.window.until());
+    certificate_window(&opened.valid, at.minus(CERTIFICATE_LEAD), latest, at)
 }
 
 /// The key that the gateway saw proved belongs to the persona that holds the grant.
@@ -170,13 +174,12 @@ fn is_of_one_connection(state: &State, subject: &PublicKey) -> bool {
     subject.class() == KeyClass::Ed25519 && key_is_free(state, subject).is_ok()
 }
 
-fn certificate_window(valid: &Window, end: Timestamp, at: Timestamp) -> Result<(), Refusal> {
-    let latest = at.plus(LONGEST_CERTIFICATE).min(end);
-    let fits = valid.until() <= latest && valid.from() >= at.minus(CERTIFICATE_LEAD) && valid.contains(at);
+fn certificate_window(valid: &Window, earliest: Timestamp, latest: Timestamp, at: Timestamp) -> Result<(), Refusal> {
+    let fits = valid.until() <= latest && valid.from() >= earliest && valid.contains(at);
     if fits { Ok(()) } else { Err(Refusal::SessionMalformed) }
 }
 
-fn target_is_fit(state: &State, id: &TargetId) -> Result<(), Refusal> {
+fn target_is_fit(state: &State, id: &TargetId, at: Timestamp) -> Result<(), Refusal> {
     let target = known(state, id)?;
     if target.host_keys.is_empty() {
         return Err(Refusal::NoHostKey);
@@ -184,7 +187,9 @@ fn target_is_fit(state: &State, id: &TargetId) -> Result<(), Refusal> {
     match target.clock_offset_ms {
         None => Err(Refusal::ClockUnseen { target: *id }),
         Some(offset_ms) if offset_ms.unsigned_abs() > FARTHEST_CLOCK_MS => {
-            Err(Refusal::ClockFar { target: *id, offset_ms })
+            let off = Duration::from_millis(offset_ms.unsigned_abs());
+            let there = if offset_ms < 0 { at.minus(off) } else { at.plus(off) };
+            Err(Refusal::ClockFar { target: *id, there, here: at })
         }
         Some(_) => Ok(()),
     }
@@ -228,7 +233,10 @@ pub fn errand_fits(state: &State, opened: &ErrandOpened, at: Timestamp) -> Resul
     if !well_made {
         return Err(Refusal::SessionMalformed);
     }
-    certificate_window(&opened.valid, at.plus(LONGEST_CERTIFICATE), at)
+    let reach = match opened.kind {
+        ErrandKind::Probe => PROBE_REACH,
+    };
+    certificate_window(&opened.valid, at.minus(reach), at.plus(reach), at)
 }
 
 pub(super) fn check_errand_ended(state: &State, ended: &ErrandEnded, actor: Actor) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use channel::keeper::{Answer, ErrandOrder, KeeperRefusal};
-use domain::decide::errand_fits;
+use domain::decide::{PROBE_REACH, errand_fits};
 use domain::event::{ErrandOpened, Event};
 use domain::motion::ErrandKind;
 use domain::{Actor, Entry};
@@ -33,7 +33,7 @@ impl<C: crate::Clock> Keeper<C> {
         let state = replayed(before)?;
         // At the entry's own time, as for a passage; the window is then held against the keeper's clock.
         errand_fits(&state, opened, entry.time).map_err(|refusal| differs(refusal.to_string()))?;
-        let valid = Seconds::within(&opened.valid, now)?;
+        let valid = Seconds::within(&opened.valid, PROBE_REACH, now)?;
 
         self.remember(Last { head, serial: Some(opened.serial) })?;
         let note = self.sign_head(head)?;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use channel::keeper::{Answer, KeeperRefusal, PassageOrder};
-use domain::decide::{Standing, passage_fits};
+use domain::decide::{LONGEST_CERTIFICATE, Standing, passage_fits};
 use domain::event::{Event, SessionOpened};
 use domain::rule::Channel;
 use domain::{Entry, Refusal};
@@ -34,7 +34,7 @@ impl<C: crate::Clock> Keeper<C> {
         let verified = self.proofs.verified(&order.tegata, &head, founded)?;
         fits(verified, &entry, opened)?;
         let standing = verified.would_stand(now).map_err(not_standing)?;
-        let valid = Seconds::within(&opened.valid, now)?;
+        let valid = Seconds::within(&opened.valid, LONGEST_CERTIFICATE, now)?;
 
         self.remember(Last { head, serial: Some(opened.serial) })?;
         let note = self.sign_head(head)?;

@@ -1,6 +1,7 @@
 //! Errands: a probe's certificate, forced to one command, and what is refused.
 
 use channel::keeper::{Ask, ErrandOrder, KeeperRefusal};
+use domain::decide::PROBE_REACH;
 use domain::event::{ErrandOpened, Event};
 use domain::motion::{Act, Principal};
 use domain::{Actor, TargetId, Window};
@@ -104,10 +105,10 @@ fn an_errand_that_says_other_than_its_target_is_refused() {
 }
 
 #[test]
-fn an_errand_lives_a_minute_by_the_keepers_own_clock() {
+fn an_errand_reaches_a_day_and_holds_by_the_keepers_own_clock() {
     let mut bench = Bench::ready();
     let now = bench.world.now;
-    let valid = Window::new(now, now.plus(seconds(61))).unwrap();
+    let valid = Window::new(now, now.plus(PROBE_REACH + seconds(1))).unwrap();
     let ask = forged(&mut bench, |opened| opened.valid = valid);
     assert_differs(&bench.refused(ask), "session-malformed");
     let seq = open(&mut bench);

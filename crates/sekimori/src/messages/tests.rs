@@ -147,7 +147,7 @@ fn some_refusals() -> Vec<Refusal> {
         Refusal::PolicyFaulty { fault: PolicyFault::NoApproval { rule: "db".parse().unwrap() } },
         Refusal::WindowTooLong { longest_s: 5_400 },
         Refusal::TooFast { wait_s: 60 },
-        Refusal::ClockFar { target: domain::TargetId::from_random([3; 16]), offset_ms: -40_000 },
+        Refusal::ClockFar { target: domain::TargetId::from_random([3; 16]), there: at, here: at },
         Refusal::LabelTaken { label: "db1".parse().unwrap() },
     ]
 }
