@@ -24,6 +24,8 @@ pub struct Settings {
     /// Public keys that may log in without a certificate, as `authorized_keys` lines.
     pub authorized_keys: String,
     pub server: Server,
+    /// The clock that the server and whatever is run on it go by; the machine's own unless given.
+    pub clock: Option<SetClock>,
 }
 
 /// Which program serves.
@@ -53,8 +55,6 @@ pub fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("sshd"));
     PLACES.iter().map(PathBuf::from).chain(own).find(|path| path.is_file())
-    /// The clock that the server and whatever is run on it go by; the machine's own unless given.
-    pub clock: Option<SetClock>,
 }
 
 /// A running server; it and its folder go away on drop.

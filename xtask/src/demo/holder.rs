@@ -108,7 +108,7 @@ pub(crate) fn hold(options: &[String]) -> Result<(), Stop> {
             is_alone.store(true, Ordering::Release);
         }
     });
-    let settings = Settings { more: "ExposeAuthInfo yes\n".to_owned(), authorized_keys: String::new(), server };
+    let settings = Settings { more: "ExposeAuthInfo yes\n".to_owned(), server, ..Settings::default() };
     let (held, target) = target(&settings)?;
     // Whole or not at all: the other side reads it as soon as it is there.
     let half = places.join("target.half");
