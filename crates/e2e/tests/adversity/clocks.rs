@@ -150,7 +150,7 @@ fn a_clock_set_forward_opens_nothing_and_expires_nothing_until_two_persons_confi
 }
 
 #[test]
-fn a_clock_set_back_opens_nothing_and_lengthens_nothing_until_two_persons_confirm() {
+fn a_clock_set_back_while_it_runs_opens_nothing_and_lengthens_nothing_until_two_persons_confirm_long() {
     let scene = scene();
     let session = Session::start(&scene.world);
     scene.clock.set(-HOUR).unwrap();
