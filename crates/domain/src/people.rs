@@ -130,10 +130,9 @@ impl People {
         })
     }
 
-    /// Active under every record of the same natural person: who was frozen or has left under one acts under none.
+    /// Active, and frozen under no record of the same natural person.
     pub fn is_active(&self, person: &PersonId) -> bool {
-        self.persons.contains_key(person)
-            && self.same_natural(person).all(|id| self.persons.get(&id).is_some_and(|p| p.standing == Standing::Active))
+        self.persons.get(person).is_some_and(|p| p.standing == Standing::Active) && !self.is_suspect(person)
     }
 
     /// Enrolled once, and retired since.

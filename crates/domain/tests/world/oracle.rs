@@ -109,6 +109,23 @@ impl Oracle {
         }
     }
 
+    /// What was proposed for somebody who is trusted no more.
+    fn forget_favours(&mut self, person: &PersonId) {
+        let favours = |act: &Act| match act {
+            Act::PersonAdd { person, .. }
+            | Act::PersonaAdd { person, .. }
+            | Act::GroupJoin { person, .. }
+            | Act::PersonThaw { person } => Some(*person),
+            Act::KeyEnrol { persona, .. } => self.personas.get(persona).map(|(person, _)| *person),
+            _ => None,
+        };
+        let stale =
+            self.motions.iter().filter(|(_, moved)| favours(&moved.fields.act).is_some_and(|p| self.same(&p, person)));
+        for motion in stale.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.motions.remove(&motion);
+        }
+    }
+
     fn suspect(&self, person: &PersonId) -> bool {
         self.frozen.iter().any(|frozen| self.same(frozen, person))
     }
@@ -215,10 +232,11 @@ impl Oracle {
         let (stages, longest, channels) = known(self.terms(&asked.filed), "a rule that permits")?;
         must(seconds(&fields.window) <= i64::from(longest) * 1_000_000, "the window is longer than the rules allow")?;
         for (group, approvals) in &stages {
-            let counts = |p: &PersonId| {
-                granted.counted.contains(&(group.clone(), *p)) || (self.is_member(group.as_str(), p) && self.active(p))
-            };
-            let counted = asked.approvals.iter().map(|(p, _)| p).filter(|p| counts(p));
+            let now =
+                |p: &PersonId, key: &Fingerprint| !self.retired.contains(key) && self.is_member(group.as_str(), p);
+            let then = |p: &PersonId| granted.counted.contains(&(group.clone(), *p));
+            let counts = |(p, key): &&(PersonId, Fingerprint)| then(p) || (now(p, key) && self.active(p));
+            let counted = asked.approvals.iter().filter(counts).map(|(p, _)| p);
             must(self.naturals(counted) >= usize::from(*approvals).max(1), "a stage lacks approvals")?;
         }
         let allowed: BTreeSet<Channel> = fields.channels.intersection(&channels).copied().collect();
@@ -314,7 +332,7 @@ impl Oracle {
                 must(!self.same(&approver, &requester), "the requester approved")?;
                 must(!self.same(&approver, &holder), "the beneficiary approved")?;
                 must(
-                    !asked.approvals.iter().any(|(p, _)| self.same(p, &approver)),
+                    !asked.approvals.iter().any(|(p, key)| self.same(p, &approver) && !self.retired.contains(key)),
                     "one natural person approved twice",
                 )?;
                 let (stages, ..) = known(self.terms(&asked.filed), "a rule that permits")?;
@@ -510,8 +528,8 @@ impl Oracle {
 
     fn counting(&self, asked: &Asked, group: &Label) -> Vec<PersonId> {
         let Ok((requester, holder)) = self.persons_of(asked) else { return vec![] };
-        let others =
-            asked.approvals.iter().map(|(p, _)| *p).filter(|p| !self.same(p, &requester) && !self.same(p, &holder));
+        let lasting = asked.approvals.iter().filter(|(_, key)| !self.retired.contains(key)).map(|(p, _)| *p);
+        let others = lasting.filter(|p| !self.same(p, &requester) && !self.same(p, &holder));
         others.filter(|p| self.active(p) && self.is_member(group.as_str(), p)).collect()
     }
 
@@ -634,6 +652,14 @@ impl Oracle {
             Event::MotionCarried(carried) => {
                 let moved = self.motions.remove(&carried.fields.motion).expect("checked");
                 self.enact(&moved.fields.act);
+                // Two persons' word on the same thing is not repeated from an older paper.
+                let same = |older: &Act| match (&moved.fields.act, older) {
+                    (Act::PersonThaw { person: a }, Act::PersonThaw { person: b }) => a == b,
+                    (Act::TargetPin { target: a, .. }, Act::TargetPin { target: b, .. }) => a == b,
+                    (Act::PolicySet { .. }, Act::PolicySet { .. }) => true,
+                    _ => false,
+                };
+                self.motions.retain(|_, other| !same(&other.fields.act));
             }
             Event::RequestFiled(filed) => {
                 let key = match &filed.filing {
@@ -735,9 +761,20 @@ impl Oracle {
                 self.grants.get_mut(grant).expect("known").taken_back = true
             }
             Deed::MotionWithdraw { motion } => drop(self.motions.remove(motion)),
-            Deed::PersonFreeze { person, .. } => drop(self.frozen.insert(*person)),
-            Deed::PersonLeave { person } => drop(self.left.insert(*person)),
-            Deed::GroupLeave { group, person } => drop(self.members.remove(&(group.clone(), *person))),
+            Deed::PersonFreeze { person, .. } => {
+                self.frozen.insert(*person);
+                self.forget_favours(person);
+            }
+            Deed::PersonLeave { person } => {
+                self.left.insert(*person);
+                self.forget_favours(person);
+            }
+            Deed::GroupLeave { group, person } => {
+                self.members.remove(&(group.clone(), *person));
+                let rejoins =
+                    |act: &Act| matches!(act, Act::GroupJoin { group: g, person: p } if g == group && p == person);
+                self.motions.retain(|_, moved| !rejoins(&moved.fields.act));
+            }
             Deed::KeyAdd { key, .. } => self.add_key(key, *by),
             Deed::KeyRetire { key } => drop(self.retired.insert(*key)),
             Deed::RecoveryObject { recovery } => drop(self.recoveries.remove(recovery)),

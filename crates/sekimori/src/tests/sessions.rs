@@ -103,7 +103,7 @@ fn a_recording_is_verified_against_the_ledger() {
           chunks                 5
           frames                 7
           bytes                  97
-          has its last chunk     yes
+          whole, nothing lost    yes
           ends as in the ledger  yes
           its end                as the gateway told it
           anchors                0
