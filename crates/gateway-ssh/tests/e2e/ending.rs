@@ -246,7 +246,7 @@ async fn terminals_are_warned_and_their_programs_draw_again() {
     let handle = crate::hostile::log_in(&world).await;
     let mut channel = handle.channel_open_session().await.unwrap();
     channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
-    channel.exec(true, "trap 'stty size' WINCH; while :; do sleep 0.1; done").await.unwrap();
+    channel.exec(true, "trap 'stty size' WINCH; while :; do sleep 0.01; done").await.unwrap();
     let mut shown = Vec::new();
     while !(text(&shown).contains("23 80") && text(&shown).contains("24 80")) {
         match channel.wait().await {
