@@ -29,8 +29,12 @@ struct Scene {
 
 fn scene() -> Scene {
     let dir = Scratch::new("clock").unwrap();
-    let clock = SetClock::new(&dir.join("clock")).unwrap();
-    let gate = Installation::new(&e2e::binary(), &dir.join("gate"), "").unwrap().with_clock(clock.clone());
+    let time = dir.join("time");
+    std::fs::create_dir(&time).unwrap();
+    let clock = SetClock::new(&time.join("clock")).unwrap();
+    // Each process is fenced in and reads its time from there.
+    let config = format!("also_read = [\"{}\"]\n", time.display());
+    let gate = Installation::new(&e2e::binary(), &dir.join("gate"), &config).unwrap().with_clock(clock.clone());
     let world = World::at(gate, dir, Sshd::start(&Settings::default()).unwrap(), &user().unwrap());
     let by = (&world.founders.0, &world.founders.1);
     let second_owner = world.gate.add_person(by, "second-owner", &["system-owners"]).unwrap();

@@ -25,6 +25,8 @@ pub(crate) struct Config {
     /// Commands of one person in a second, and how many may come at once.
     pub(crate) commands_a_second: f64,
     pub(crate) burst: f64,
+    /// Files and folders that every process may read besides its own: what a module of the system's needs that we do not know of.
+    pub(crate) also_read: Vec<PathBuf>,
     /// A file whose first line opens the keeper's keys.
     pub(crate) passphrase_file: Option<PathBuf>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -77,6 +79,7 @@ impl Default for Config {
             reserve_mib: 64,
             commands_a_second: 50.0,
             burst: 200.0,
+            also_read: vec![],
             passphrase_file: None,
             log: "info".to_owned(),
             one_user: false,

@@ -14,7 +14,11 @@ use super::{Config, Peers, RunError};
 use crate::places::Places;
 
 pub(super) fn run(places: &Places, config: &Config, peers: Peers) -> Result<(), RunError> {
-    let local = Local { front: peers.front, users: users(peers), fence: fence(lock_down(&Reach::of_engine(places))) };
+    let local = Local {
+        front: peers.front,
+        users: users(peers),
+        fence: fence(lock_down(&Reach::of_engine(places).and_read(&config.also_read))),
+    };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| RunError::new("runtime", e))?;
     runtime.block_on(serve(places, config, local))

@@ -18,7 +18,7 @@ use crate::places::Places;
 
 pub(super) fn run(places: &Places, config: Config) -> Result<(), RunError> {
     raise_open_files();
-    lock_down(&Reach::of_front(places, config.listen.port()));
+    lock_down(&Reach::of_front(places, config.listen.port()).and_read(&config.also_read));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

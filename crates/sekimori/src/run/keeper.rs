@@ -16,7 +16,7 @@ pub(super) fn run(places: &Places, config: &Config, peers: Peers) -> Result<(), 
     let failed = |what: &'static str| move |why: String| RunError::new(what, why);
     // It may lie anywhere, and is read once.
     let passphrase = config.passphrase_file.as_deref().map(first_line).transpose()?;
-    lock_down(&Reach::of_keeper(places));
+    lock_down(&Reach::of_keeper(places).and_read(&config.also_read));
     let dir = places.keeper();
     let file = KeyFile::read(&dir).map_err(|e| failed("keeper's keys")(e.to_string()))?;
     let keys = file.open(passphrase.as_ref()).map_err(|e| failed("keeper's keys")(e.to_string()))?;

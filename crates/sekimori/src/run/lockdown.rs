@@ -70,6 +70,14 @@ impl Reach {
     }
 }
 
+impl Reach {
+    /// With what the operator adds to be read.
+    pub(super) fn and_read(mut self, more: &[PathBuf]) -> Self {
+        self.read.extend_from_slice(more);
+        self
+    }
+}
+
 /// A target's address may be a name. How names are found is told by files in `/etc` that are replaced while we run, so that the folder must be
 /// open; by libraries; and by what the system's resolver leaves.
 const NAMES_OF_HOSTS: [&str; 8] = [
