@@ -1,7 +1,6 @@
 //! The CLI's socket: a challenge, a signed hello, then questions and submissions. Whoever asks is their key.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use channel::api::{ApiAnswer, ApiAsk, Challenge, Query, RecoveryView};
@@ -11,91 +10,65 @@ use domain::statement::{HelloFields, LONGEST_STATEMENT_LIFE, Statement};
 use domain::{Actor, Nonce, Refusal, Timestamp};
 use sshwire::{Fingerprint, PublicKey, Signature};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
+use crate::lobby::{Lobby, Visit};
 use crate::random;
 
-/// Connections served at the same time.
-const MOST_CONNECTIONS: usize = 512;
 /// A connection on which nothing is asked is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 /// A frame of somebody who has proved no key: a hello, a founding, a recovery.
 const LONGEST_UNPROVED: usize = 128 << 10;
 /// An answer that is not read in this time ends the connection.
 const LONGEST_SENDING: Duration = Duration::from_secs(30);
-/// Connections of one local user; front's carry everybody who comes through the gate.
-const MOST_OF_ONE_USER: usize = 64;
 /// Whoever connects says who they are within this.
 const LONGEST_GREETING: Duration = Duration::from_secs(120);
 
-pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Result<()> {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let users = Arc::new(Users::default());
+/// A greeting is a few words; nobody who sends one has proved anything.
+pub(crate) const LONGEST_GREETING_BYTES: usize = 1 << 10;
+/// After the system had no descriptor or memory for a connection.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// For ever: what one connection does, or that none can be taken for a moment, ends no other.
+pub async fn serve(engine: Arc<Engine>, listener: UnixListener) {
+    let lobby = Lobby::of(engine.config.local.front);
     loop {
-        let (stream, _) = listener.accept().await?;
-        let Some(user) = users.clone().enter(&stream, engine.config.local.front) else { continue };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            tracing::warn!("too many connections on the command socket");
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be taken on the command socket");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(peer) = stream.peer_cred() else { continue };
+        let Some(visit) = lobby.enter(peer.uid()) else {
+            tracing::warn!(uid = peer.uid(), "too many connections on the command socket");
             continue;
         };
         let engine = engine.clone();
         tokio::spawn(async move {
-            match talk(&engine, stream).await {
+            let talked = tokio::select! {
+                talked = talk(&engine, stream, &visit) => talked,
+                () = visit.shown_out() => Err(ChannelError::Closed),
+            };
+            match talked {
                 Ok(()) | Err(ChannelError::Closed) => {}
                 Err(error) => tracing::debug!(%error, "a command connection ended"),
             }
-            drop((place, user));
         });
     }
 }
 
-/// How many connections each local user has.
-#[derive(Default)]
-struct Users(Mutex<HashMap<u32, usize>>);
-
-/// One connection of a user; leaves on drop.
-struct Visit {
-    users: Arc<Users>,
-    uid: u32,
-}
-
-impl Users {
-    /// `None`: the user has as many as one may have.
-    fn enter(self: Arc<Self>, stream: &UnixStream, front: u32) -> Option<Visit> {
-        let uid = stream.peer_cred().ok()?.uid();
-        let most = if uid == front { MOST_CONNECTIONS } else { MOST_OF_ONE_USER };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(uid).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        drop(counts);
-        Some(Visit { users: self, uid })
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        let mut counts = self.users.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.uid);
-            }
-        }
-    }
-}
-
-async fn talk(engine: &Arc<Engine>, mut stream: UnixStream) -> Result<(), ChannelError> {
+async fn talk(engine: &Arc<Engine>, mut stream: UnixStream, visit: &Visit) -> Result<(), ChannelError> {
     let own = rustix::process::getuid().as_raw();
     let is_owner = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
     frame::send(&mut stream, &Greeting::of(Role::Engine)).await?;
-    let greeting: Greeting = limited(LONGEST_GREETING, frame::receive(&mut stream)).await?;
+    let greeting: Greeting =
+        limited(LONGEST_GREETING, frame::receive_short(&mut stream, LONGEST_GREETING_BYTES)).await?;
     greeting.expect(Role::Cli)?;
     let nonce = Nonce::from_random(random::bytes());
-    frame::send(&mut stream, &challenge(engine, nonce)).await?;
+    limited(LONGEST_SENDING, frame::send(&mut stream, &challenge(engine, nonce))).await?;
     let mut caller = Caller { nonce, key: None, is_owner };
     loop {
         let wait = if caller.key.is_some() { LONGEST_SILENCE } else { LONGEST_GREETING };
@@ -103,12 +76,12 @@ async fn talk(engine: &Arc<Engine>, mut stream: UnixStream) -> Result<(), Channe
         let ask: ApiAsk = match limited(wait, frame::receive_short(&mut stream, longest)).await {
             Err(ChannelError::Unreadable(error)) => {
                 tracing::debug!(%error, "unreadable question");
-                frame::send(&mut stream, &ApiAnswer::Refused(Refusal::Unreadable)).await?;
-                return Ok(());
+                return limited(LONGEST_SENDING, frame::send(&mut stream, &ApiAnswer::Refused(Refusal::Unreadable)))
+                    .await;
             }
             other => other?,
         };
-        let answer = answer(engine, &mut caller, ask).await;
+        let answer = answer(engine, &mut caller, visit, ask).await;
         limited(LONGEST_SENDING, frame::send(&mut stream, &answer)).await?;
     }
 }
@@ -142,19 +115,25 @@ fn challenge(engine: &Engine, nonce: Nonce) -> Challenge {
     }
 }
 
-async fn answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> ApiAnswer {
-    match try_answer(engine, caller, ask).await {
+async fn answer(engine: &Arc<Engine>, caller: &mut Caller, visit: &Visit, ask: ApiAsk) -> ApiAnswer {
+    match try_answer(engine, caller, visit, ask).await {
         Ok(answer) => answer,
         Err(refusal) => ApiAnswer::Refused(refusal),
     }
 }
 
-async fn try_answer(engine: &Arc<Engine>, caller: &mut Caller, ask: ApiAsk) -> Result<ApiAnswer, Refusal> {
+async fn try_answer(
+    engine: &Arc<Engine>,
+    caller: &mut Caller,
+    visit: &Visit,
+    ask: ApiAsk,
+) -> Result<ApiAnswer, Refusal> {
     match ask {
         ApiAsk::Hello { key, expires, signature } => {
             // Nothing was proved of whoever failed to greet, whatever key they named.
             greet(engine, caller, &key, expires, &signature)
                 .inspect_err(|refusal| engine.writer.refused(Attempt::Read, Actor::Unproved, refusal))?;
+            visit.proved(key.fingerprint())?;
             caller.key = Some(key.fingerprint());
             engine.who_view(&key.fingerprint()).map(ApiAnswer::Welcome)
         }

@@ -12,8 +12,9 @@ use domain::state::Order;
 use domain::{Actor, ErrandId, Refusal, SessionId, State, TargetId, Timestamp};
 use ledger::Hash;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use crate::api::{ACCEPT_PAUSE, LONGEST_GREETING_BYTES};
 use crate::engine::Engine;
 use crate::writer::Draft;
 
@@ -25,6 +26,9 @@ const MOST_QUESTIONS: usize = 256;
 const BEAT: Duration = Duration::from_secs(1);
 /// An announcement of live sessions is answered within this, whatever is still to be ended; front waits longer.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
+/// Connections that have not said who they are, and for how long.
+const MOST_GREETING: usize = 16;
+const GREETED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who is on the line now, and what was told.
 #[derive(Debug, Default)]
@@ -36,6 +40,8 @@ pub(crate) struct FrontDesk {
     probed: Mutex<HashMap<TargetId, Duration>>,
     /// Sessions that are being ended for a front that lost them.
     lost: Mutex<BTreeSet<SessionId>>,
+    /// Told when another front takes the line.
+    changed: watch::Sender<()>,
 }
 
 impl FrontDesk {
@@ -55,6 +61,19 @@ impl FrontDesk {
 
     fn send(&self, message: ToFront) -> bool {
         hold(&self.line).as_ref().is_some_and(|line| line.try_send(message).is_ok())
+    }
+
+    /// Returns once the line is another's.
+    async fn taken_over(&self, queue: &mpsc::Sender<ToFront>) {
+        let mut changes = self.changed.subscribe();
+        loop {
+            if !hold(&self.line).as_ref().is_some_and(|current| current.same_channel(queue)) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Whether it is time to look at the target's clock; notes that it was done.
@@ -93,33 +112,46 @@ fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One front at a time; a new one takes the line over.
-pub async fn serve(engine: Arc<Engine>, listener: UnixListener) -> std::io::Result<()> {
+/// One front at a time; a new one takes the line over. For ever, as the command socket is served.
+pub async fn serve(engine: Arc<Engine>, listener: UnixListener) {
+    let places = Arc::new(Semaphore::new(MOST_GREETING));
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be taken on front's socket");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         if !stream.peer_cred().is_ok_and(|peer| peer.uid() == engine.config.local.front) {
             tracing::warn!("somebody who is not front is not spoken to");
             continue;
         }
+        // Front comes again where it finds no place.
+        let Ok(place) = places.clone().try_acquire_owned() else { continue };
         let engine = engine.clone();
         tokio::spawn(async move {
-            if let Err(error) = talk(&engine, stream).await {
+            if let Err(error) = talk(&engine, stream, place).await {
                 tracing::warn!(%error, "front's line ended");
             }
         });
     }
 }
 
-async fn talk(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ChannelError> {
+async fn talk(engine: &Arc<Engine>, stream: UnixStream, place: OwnedSemaphorePermit) -> Result<(), ChannelError> {
     let (mut from, mut to) = stream.into_split();
     frame::send(&mut to, &Greeting::of(Role::Engine)).await?;
-    let greeting: Greeting = tokio::time::timeout(Duration::from_secs(5), frame::receive(&mut from))
+    let greeting = frame::receive_short::<Greeting>(&mut from, LONGEST_GREETING_BYTES);
+    let greeting = tokio::time::timeout(GREETED_WITHIN, greeting)
         .await
-        .map_err(|_| ChannelError::TimedOut { seconds: 5 })??;
+        .map_err(|_| ChannelError::TimedOut { seconds: GREETED_WITHIN.as_secs() })??;
     greeting.expect(Role::Front)?;
+    drop(place);
     let (queue, mut queued) = mpsc::channel(LONGEST_QUEUE);
     hold(&engine.front.told).clear();
     *hold(&engine.front.line) = Some(queue.clone());
+    engine.front.changed.send_replace(());
     send_setup(engine, &queue);
     let writing = tokio::spawn(async move {
         while let Some(message) = queued.recv().await {
@@ -127,7 +159,11 @@ async fn talk(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ChannelErr
         }
         Ok::<(), ChannelError>(())
     });
-    let outcome = answer_all(engine, &mut from, &queue).await;
+    // A front that was pushed aside comes again: were its line left standing, nobody would speak on it any more.
+    let outcome = tokio::select! {
+        outcome = answer_all(engine, &mut from, &queue) => outcome,
+        () = engine.front.taken_over(&queue) => Err(ChannelError::Closed),
+    };
     let mut line = hold(&engine.front.line);
     if line.as_ref().is_some_and(|current| current.same_channel(&queue)) {
         *line = None;
@@ -155,7 +191,7 @@ async fn answer_all(
     from: &mut (impl tokio::io::AsyncRead + Unpin),
     queue: &mpsc::Sender<ToFront>,
 ) -> Result<(), ChannelError> {
-    let places = Arc::new(tokio::sync::Semaphore::new(MOST_QUESTIONS));
+    let places = Arc::new(Semaphore::new(MOST_QUESTIONS));
     loop {
         let FromFront { id, body } = frame::receive(from).await?;
         let place = places.clone().acquire_owned().await.map_err(|_| ChannelError::Closed)?;

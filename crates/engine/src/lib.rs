@@ -12,6 +12,7 @@ pub mod front_link;
 mod keeper_link;
 mod limits;
 mod live;
+mod lobby;
 mod passage;
 pub mod proofs;
 pub mod random;

@@ -117,18 +117,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Serves the sockets until one of them fails.
-    pub async fn serve(self: &Arc<Self>, api: UnixListener, front: UnixListener) -> std::io::Result<()> {
+    /// Serves the sockets for ever.
+    pub async fn serve(self: &Arc<Self>, api: UnixListener, front: UnixListener) {
         // Dropped with this future, the tasks end with it.
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(front_link::react(self.clone()));
         tasks.spawn(front_link::beat(self.clone()));
         tasks.spawn(checkpoints::keep_signed(self.clone()));
         tasks.spawn(recordings::sweep(self.clone()));
-        tokio::select! {
-            ended = api::serve(self.clone(), api) => ended,
-            ended = front_link::serve(self.clone(), front) => ended,
-        }
+        tokio::join!(api::serve(self.clone(), api), front_link::serve(self.clone(), front));
     }
 
     /// Lets what is queued become durable.

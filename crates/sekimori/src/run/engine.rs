@@ -40,12 +40,12 @@ async fn serve(places: &Places, config: &Config, local: Local) -> Result<(), Run
     // Whoever asks is their key; the socket is open to every local user, as the gateway's port is.
     let api = listen(&places.api_listener())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| RunError::new("signals", e))?;
-    let outcome = tokio::select! {
-        ended = engine.serve(api, front) => ended.map_err(|e| RunError::new("engine's sockets", e)),
-        _ = terminate.recv() => Ok(()),
-    };
+    tokio::select! {
+        () = engine.serve(api, front) => {}
+        _ = terminate.recv() => {}
+    }
     engine.stop().await;
-    outcome
+    Ok(())
 }
 
 fn users(peers: Peers) -> Users {
