@@ -80,6 +80,19 @@ fn an_engine_asks_as_often_as_it_likes_and_the_next_one_is_served() {
 }
 
 #[test]
+fn silent_connections_and_an_engine_that_hangs_do_not_keep_a_new_one_out() {
+    let served = Served::start();
+    let _silent: Vec<_> = (0..100).map(|_| served.connect()).collect();
+    let mut hangs = served.greeted();
+    assert!(matches!(asked(&mut hangs, &Ask::Status), Answer::Status(_)));
+    let mut new = served.greeted();
+    new.set_read_timeout(Some(keeper::FRAME_TIME / 2)).unwrap();
+    assert!(matches!(asked(&mut new, &Ask::Status), Answer::Status(_)));
+    assert_ended(hangs);
+    assert!(matches!(asked(&mut new, &Ask::Status), Answer::Status(_)), "the new one stays");
+}
+
+#[test]
 fn what_does_not_read_ends_the_connection_and_not_the_keeper() {
     let served = Served::start();
     let frames: [&[u8]; 6] = [
