@@ -30,9 +30,14 @@ pub fn write<T: Serialize>(to: &mut impl Write, message: &T) -> Result<(), Chann
 }
 
 pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<T, ChannelError> {
+    read_short(from, LONGEST_FRAME)
+}
+
+/// As [`read`], from somebody who has proved nothing yet: at most `limit` bytes.
+pub fn read_short<T: DeserializeOwned>(from: &mut impl Read, limit: usize) -> Result<T, ChannelError> {
     let mut prefix = [0; 4];
     from.read_exact(&mut prefix).map_err(closed)?;
-    let mut body = vec![0; length(prefix)?];
+    let mut body = vec![0; length(prefix, limit)?];
     from.read_exact(&mut body).map_err(closed)?;
     Ok(serde_json::from_slice(&body)?)
 }
@@ -43,11 +48,7 @@ pub async fn send<T: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &T)
 }
 
 pub async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)) -> Result<T, ChannelError> {
-    let mut prefix = [0; 4];
-    from.read_exact(&mut prefix).await.map_err(closed)?;
-    let mut body = vec![0; length(prefix)?];
-    from.read_exact(&mut body).await.map_err(closed)?;
-    Ok(serde_json::from_slice(&body)?)
+    receive_short(from, LONGEST_FRAME).await
 }
 
 /// As [`receive`], from somebody who has proved nothing yet: at most `limit` bytes.
@@ -57,19 +58,15 @@ pub async fn receive_short<T: DeserializeOwned>(
 ) -> Result<T, ChannelError> {
     let mut prefix = [0; 4];
     from.read_exact(&mut prefix).await.map_err(closed)?;
-    let length = length(prefix)?;
-    if length > limit {
-        return Err(ChannelError::TooLong { length });
-    }
-    let mut body = vec![0; length];
+    let mut body = vec![0; length(prefix, limit)?];
     from.read_exact(&mut body).await.map_err(closed)?;
     Ok(serde_json::from_slice(&body)?)
 }
 
 /// Checked before anything is allocated.
-fn length(prefix: [u8; 4]) -> Result<usize, ChannelError> {
+fn length(prefix: [u8; 4], limit: usize) -> Result<usize, ChannelError> {
     let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
-    if length > LONGEST_FRAME { Err(ChannelError::TooLong { length }) } else { Ok(length) }
+    if length > limit.min(LONGEST_FRAME) { Err(ChannelError::TooLong { length }) } else { Ok(length) }
 }
 
 fn closed(error: std::io::Error) -> ChannelError {

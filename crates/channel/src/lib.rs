@@ -33,7 +33,7 @@ pub enum ChannelError {
     OtherVersion { found: u32 },
     #[error("expected to reach {expected:?}, reached {found:?}")]
     OtherRole { expected: Role, found: Role },
-    #[error("frame is {length} bytes long; at most {limit} are accepted", limit = frame::LONGEST_FRAME)]
+    #[error("frame is {length} bytes long, more than is accepted here")]
     TooLong { length: usize },
     #[error("frame is not readable: {0}")]
     Unreadable(#[from] serde_json::Error),

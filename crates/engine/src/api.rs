@@ -74,7 +74,7 @@ async fn talk(engine: &Arc<Engine>, mut stream: UnixStream, visit: &Visit) -> Re
         let wait = if caller.key.is_some() { LONGEST_SILENCE } else { LONGEST_GREETING };
         let longest = if caller.key.is_some() { frame::LONGEST_FRAME } else { LONGEST_UNPROVED };
         let ask: ApiAsk = match limited(wait, frame::receive_short(&mut stream, longest)).await {
-            Err(ChannelError::Unreadable(error)) => {
+            Err(error @ (ChannelError::Unreadable(_) | ChannelError::TooLong { .. })) => {
                 tracing::debug!(%error, "unreadable question");
                 return limited(LONGEST_SENDING, frame::send(&mut stream, &ApiAnswer::Refused(Refusal::Unreadable)))
                     .await;

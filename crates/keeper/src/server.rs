@@ -24,6 +24,8 @@ use crate::{Clock, Keeper};
 /// A greeting, a question or an answer passes within this time once its first byte did. Between questions an engine may be
 /// silent as long as it likes.
 pub const FRAME_TIME: Duration = Duration::from_secs(5);
+/// In bytes; a greeting is some fifty.
+const LONGEST_GREETING: usize = 1 << 10;
 /// Connections whose greeting is waited for at the same time; the longest silent makes room for a new one.
 const MOST_GREETING: usize = 64;
 /// Engines that greeted and wait for their turn.
@@ -168,7 +170,7 @@ fn latest(engines: &Receiver<UnixStream>) -> Option<UnixStream> {
 
 fn greet(stream: &UnixStream) -> Result<(), ChannelError> {
     send(stream, &Greeting::of(Role::Keeper))?;
-    let greeting: Greeting = receive(Patient::already(stream))?;
+    let greeting: Greeting = receive(Patient::already(stream), LONGEST_GREETING)?;
     greeting.expect(Role::Engine)
 }
 
@@ -188,7 +190,7 @@ fn answer_until<C: Clock>(
     is_replaced: &mut dyn FnMut() -> bool,
 ) -> Result<(), ChannelError> {
     loop {
-        let ask: Ask = match receive(Patient::from_first_byte(stream, is_replaced)) {
+        let ask: Ask = match receive(Patient::from_first_byte(stream, is_replaced), frame::LONGEST_FRAME) {
             Err(ChannelError::Closed) => return Ok(()),
             received => received?,
         };
@@ -196,8 +198,8 @@ fn answer_until<C: Clock>(
     }
 }
 
-fn receive<T: DeserializeOwned>(mut from: Patient<'_>) -> Result<T, ChannelError> {
-    frame::read(&mut from).map_err(|error| match error {
+fn receive<T: DeserializeOwned>(mut from: Patient<'_>, longest: usize) -> Result<T, ChannelError> {
+    frame::read_short(&mut from, longest).map_err(|error| match error {
         ChannelError::Io(error) => too_slow(error),
         other => other,
     })
