@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod bytes;
+pub mod channel;
 pub mod committed;
 pub mod decide;
 pub mod entry;

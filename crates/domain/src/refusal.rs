@@ -109,6 +109,7 @@ refusals! {
     NoRule { account: AccountId } = "no-rule";
     ChannelNotAllowed { channel: Channel } = "channel-not-allowed";
     NoChannel = "no-channel";
+    TooManyChannels { most: u64 } = "too-many-channels";
 
     PurposeMissing = "purpose-missing";
     PurposePlaceholder = "purpose-placeholder";
@@ -185,15 +186,6 @@ impl std::fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-impl std::fmt::Display for Channel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Shell => "shell",
-            Self::Exec => "exec",
-        })
-    }
-}
 
 impl Refusal {
     /// What the refusal of `text` of kind `T` says when it is too long.

@@ -5,18 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::channel::{self, MOST_CHANNELS};
 use crate::estate::{Account, Target};
 use crate::id::AccountId;
 use crate::label::Label;
 use crate::motion::AccountClass;
 
-/// What a passage may carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    Shell,
-    Exec,
-}
+pub use crate::channel::Channel;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +75,8 @@ pub enum PolicyFault {
     SelectsNothing { rule: Label },
     #[error("rule {rule} allows no channel")]
     NoChannel { rule: Label },
+    #[error("rule {rule} names more than {MOST_CHANNELS} channels")]
+    TooManyChannels { rule: Label },
     #[error("rule {rule} stands twice")]
     Twice { rule: Label },
     #[error("a policy holds at most 200 rules")]
@@ -128,6 +125,9 @@ impl Rule {
         }
         if self.channels.is_empty() {
             return Err(PolicyFault::NoChannel { rule: rule() });
+        }
+        if self.channels.len() > MOST_CHANNELS {
+            return Err(PolicyFault::TooManyChannels { rule: rule() });
         }
         Ok(())
     }
@@ -198,7 +198,7 @@ impl Obligations {
     fn and(mut self, rule: &Rule) -> Self {
         self.stages.push(Stage::of(rule));
         self.longest = self.longest.min(Duration::from_secs(rule.longest_s.into()));
-        self.channels = self.channels.intersection(&rule.channels).copied().collect();
+        self.channels = channel::meet(&self.channels, &rule.channels);
         self
     }
 }

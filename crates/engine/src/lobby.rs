@@ -120,7 +120,6 @@ mod tests {
         SoftSigner::from_seed(&[n; 32]).public_key().fingerprint()
     }
 
-
     fn is_shown_out(visit: &Visit) -> bool {
         !visit.lobby.hold().guests.contains_key(&visit.number)
     }

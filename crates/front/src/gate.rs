@@ -10,7 +10,7 @@ use channel::front::{Anchor, ApproachAsk, EndFact, FrontAnswer, FrontAsk, OpenAs
 use domain::event::SessionEnding;
 use domain::rule::{Channel, RecordInput};
 use domain::{GrantId, Refusal, SessionId};
-use gateway_ssh::authorise::{ChannelKind, Terms};
+use gateway_ssh::authorise::{ChannelKind, Reach, Terms};
 use gateway_ssh::clock::BootTime;
 use gateway_ssh::gate::{
     Approach, ControlAsk, ControlStream, EndReason, Gate, Language, Passage, PassageAsk, SessionEnd,
@@ -91,10 +91,7 @@ impl EngineGate {
             target_user: terms.login.clone(),
             certificate: certificate.wire().to_vec(),
             ends_in: left(terms.ends_in_ms, BootTime::now().since(asked)),
-            terms: Terms {
-                channels: kinds(&terms.channels),
-                env_allow: ENVIRONMENT.iter().map(|s| (*s).to_owned()).collect(),
-            },
+            terms: terms_of(&terms.channels),
             notice: self.phrases.notice(terms, self.language),
             record_input: match terms.record_input {
                 RecordInput::Never => gateway_ssh::gate::RecordInput::No,
@@ -183,13 +180,24 @@ fn grant_named(login: &Login) -> Result<Option<GrantId>, Refusal> {
     login.grant().map(str::parse).transpose().map_err(|_| Refusal::LoginUnknown)
 }
 
-/// A shell comes with its terminal; a command may have one where a shell may.
-fn kinds(channels: &BTreeSet<Channel>) -> BTreeSet<ChannelKind> {
-    let of = |channel: &Channel| match channel {
-        Channel::Shell => vec![ChannelKind::Shell, ChannelKind::Terminal],
-        Channel::Exec => vec![ChannelKind::Exec],
-    };
-    channels.iter().flat_map(of).collect()
+/// A shell comes with its terminal; a command may have one where a shell may. What this gateway cannot carry yet is left out, and so refused.
+fn terms_of(channels: &BTreeSet<Channel>) -> Terms {
+    let env_allow = ENVIRONMENT.iter().map(|s| (*s).to_owned()).collect();
+    let mut terms = Terms { env_allow, ..Terms::default() };
+    for channel in channels {
+        match channel {
+            Channel::Shell => terms.channels.extend([ChannelKind::Shell, ChannelKind::Terminal]),
+            Channel::Exec => terms.channels.extend([ChannelKind::Exec]),
+            Channel::Download => terms.channels.extend([ChannelKind::Download]),
+            Channel::Upload => terms.channels.extend([ChannelKind::Upload]),
+            Channel::Forward(to) => {
+                terms.forwards.push(Reach { host: to.host().map(str::to_owned), port: to.port() });
+            }
+            Channel::Socket(path) => terms.sockets.push(path.to_string()),
+            Channel::Listen(_) | Channel::ListenSocket(_) | Channel::Agent | Channel::X11 => {}
+        }
+    }
+    terms
 }
 
 pub(crate) async fn resolve(address: &str) -> Result<SocketAddr, Refusal> {

@@ -117,6 +117,7 @@ fn translate(frame: &Frame) -> (recorder::Kind, recorder::Direction, std::borrow
         Kind::Notice => To::Notice,
         Kind::Frozen => To::Frozen,
         Kind::Thawed => To::Thawed,
+        Kind::Forwarded => return (To::Event, direction, forwarded(&frame.bytes).into()),
         Kind::Refused => return (To::Event, direction, event("refused", &frame.bytes).into()),
         Kind::End => return (To::Event, direction, event("end", &frame.bytes).into()),
     };
@@ -144,6 +145,17 @@ fn env(bytes: &[u8]) -> Vec<u8> {
 
 fn exit_signal(bytes: &[u8]) -> Vec<u8> {
     body::ExitSignal { core: body::Core::NotDumped, signal: bytes, message: &[] }.encode()
+}
+
+fn forwarded(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut words = text.rsplitn(3, ' ');
+    let (from_target, to_target) = (words.next().map(str::parse::<u64>), words.next().map(str::parse::<u64>));
+    let (from_target, to_target) = (from_target.and_then(Result::ok), to_target.and_then(Result::ok));
+    let event = serde_json::json!({
+        "event": "forwarded", "to": words.next(), "bytes_to_target": to_target, "bytes_from_target": from_target,
+    });
+    event.to_string().into_bytes()
 }
 
 fn event(what: &str, bytes: &[u8]) -> Vec<u8> {

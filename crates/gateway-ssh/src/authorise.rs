@@ -11,6 +11,10 @@ pub enum ChannelKind {
     Exec,
     /// A pseudo-terminal for a shell or a command.
     Terminal,
+    /// Files from the target.
+    Download,
+    /// Files to the target, and changes to files there.
+    Upload,
 }
 
 /// What a session may do; nothing until a passage has been opened.
@@ -19,14 +23,38 @@ pub struct Terms {
     pub channels: BTreeSet<ChannelKind>,
     /// Environment names, or prefixes that end in `*`.
     pub env_allow: Vec<String>,
+    /// Where connections of the client may be led to.
+    pub forwards: Vec<Reach>,
+    /// Unix sockets of the target that connections of the client may be led to.
+    pub sockets: Vec<String>,
+}
+
+/// Hosts and ports, as a client names them to the target; `None` is any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+}
+
+impl Reach {
+    /// A name is another than the address it stands for: what it leads to is the target's matter.
+    fn holds(&self, host: &str, port: u32) -> bool {
+        self.host.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(host))
+            && self.port.is_none_or(|named| u32::from(named) == port)
+    }
 }
 
 /// What a client or a target asks of the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask<'a> {
     OpenSession,
-    OpenDirectTcp,
-    OpenStreamLocal,
+    OpenDirectTcp {
+        host: &'a str,
+        port: u32,
+    },
+    OpenStreamLocal(&'a str),
+    /// What only a server opens.
+    OpenForwarded,
     OpenX11,
     /// Any channel a target opens towards the client.
     OpenFromTarget,
@@ -39,8 +67,11 @@ pub enum Ask<'a> {
     WindowChange,
     ForwardAgent,
     ForwardX11,
-    ListenTcp,
-    ListenStreamLocal,
+    ListenTcp {
+        host: &'a str,
+        port: u32,
+    },
+    ListenStreamLocal(&'a str),
 }
 
 /// The judgement, with the reason a person is shown.
@@ -56,6 +87,8 @@ pub enum Verdict {
 pub enum Why {
     NotInTerms,
     NoForwarding,
+    /// The terms name destinations, and this is none of them.
+    ForwardElsewhere,
     NoAgent,
     NoX11,
     NoSubsystems,
@@ -68,6 +101,7 @@ impl Why {
         match self {
             Self::NotInTerms => "channel-not-in-terms",
             Self::NoForwarding => "forwarding-refused",
+            Self::ForwardElsewhere => "forwarding-elsewhere",
             Self::NoAgent => "agent-forwarding-refused",
             Self::NoX11 => "x11-forwarding-refused",
             Self::NoSubsystems => "subsystem-refused",
@@ -86,12 +120,33 @@ pub fn authorise(terms: &Terms, ask: Ask<'_>) -> Verdict {
         Ask::Terminal => needs(terms, ChannelKind::Terminal),
         Ask::Env(name) if env_listed(&terms.env_allow, name) => Verdict::Allow,
         Ask::Env(_) => Verdict::Refuse(Why::EnvNotListed),
+        Ask::Subsystem("sftp") => needs_any(terms, [ChannelKind::Download, ChannelKind::Upload]),
         Ask::Subsystem(_) => Verdict::Refuse(Why::NoSubsystems),
         Ask::ForwardAgent => Verdict::Refuse(Why::NoAgent),
         Ask::OpenX11 | Ask::ForwardX11 => Verdict::Refuse(Why::NoX11),
-        Ask::OpenDirectTcp | Ask::OpenStreamLocal | Ask::OpenFromTarget | Ask::ListenTcp | Ask::ListenStreamLocal => {
+        Ask::OpenDirectTcp { host, port } => {
+            leads(terms.forwards.is_empty(), terms.forwards.iter().any(|reach| reach.holds(host, port)))
+        }
+        Ask::OpenStreamLocal(path) => leads(terms.sockets.is_empty(), terms.sockets.iter().any(|named| named == path)),
+        Ask::OpenForwarded | Ask::OpenFromTarget | Ask::ListenTcp { .. } | Ask::ListenStreamLocal(_) => {
             Verdict::Refuse(Why::NoForwarding)
         }
+    }
+}
+
+fn leads(names_nothing: bool, is_named: bool) -> Verdict {
+    match (is_named, names_nothing) {
+        (true, _) => Verdict::Allow,
+        (false, true) => Verdict::Refuse(Why::NoForwarding),
+        (false, false) => Verdict::Refuse(Why::ForwardElsewhere),
+    }
+}
+
+fn needs_any<const N: usize>(terms: &Terms, kinds: [ChannelKind; N]) -> Verdict {
+    if kinds.iter().any(|kind| terms.channels.contains(kind)) {
+        Verdict::Allow
+    } else {
+        Verdict::Refuse(Why::NotInTerms)
     }
 }
 
@@ -112,10 +167,13 @@ fn env_listed(allowed: &[String], name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const EVERYTHING: [Ask<'static>; 16] = [
+    const DIRECT: Ask<'static> = Ask::OpenDirectTcp { host: "localhost", port: 5432 };
+    const LISTEN: Ask<'static> = Ask::ListenTcp { host: "localhost", port: 8080 };
+    const EVERYTHING: [Ask<'static>; 17] = [
         Ask::OpenSession,
-        Ask::OpenDirectTcp,
-        Ask::OpenStreamLocal,
+        DIRECT,
+        Ask::OpenStreamLocal("/run/x"),
+        Ask::OpenForwarded,
         Ask::OpenX11,
         Ask::OpenFromTarget,
         Ask::Terminal,
@@ -127,14 +185,15 @@ mod tests {
         Ask::WindowChange,
         Ask::ForwardAgent,
         Ask::ForwardX11,
-        Ask::ListenTcp,
-        Ask::ListenStreamLocal,
+        LISTEN,
+        Ask::ListenStreamLocal("/run/x"),
     ];
 
-    fn widest() -> Terms {
+    fn usual() -> Terms {
         Terms {
             channels: [ChannelKind::Shell, ChannelKind::Exec, ChannelKind::Terminal].into(),
             env_allow: vec!["LANG".into(), "LC_*".into()],
+            ..Terms::default()
         }
     }
 
@@ -146,22 +205,50 @@ mod tests {
     }
 
     #[test]
-    fn even_the_widest_terms_forward_nothing() {
-        let refused: Vec<_> = EVERYTHING.into_iter().filter(|&a| authorise(&widest(), a) != Verdict::Allow).collect();
+    fn the_usual_terms_forward_nothing_and_move_no_files() {
+        let refused: Vec<_> = EVERYTHING.into_iter().filter(|&a| authorise(&usual(), a) != Verdict::Allow).collect();
         assert_eq!(
             refused,
             [
-                Ask::OpenDirectTcp,
-                Ask::OpenStreamLocal,
+                DIRECT,
+                Ask::OpenStreamLocal("/run/x"),
+                Ask::OpenForwarded,
                 Ask::OpenX11,
                 Ask::OpenFromTarget,
                 Ask::Subsystem("sftp"),
                 Ask::ForwardAgent,
                 Ask::ForwardX11,
-                Ask::ListenTcp,
-                Ask::ListenStreamLocal
+                LISTEN,
+                Ask::ListenStreamLocal("/run/x")
             ]
         );
+    }
+
+    #[test]
+    fn a_forward_leads_to_what_the_terms_name_and_nowhere_else() {
+        let reach = |host: Option<&str>, port| Reach { host: host.map(str::to_owned), port };
+        let forwards = vec![reach(Some("localhost"), Some(5432)), reach(None, Some(443)), reach(Some("db2"), None)];
+        let terms = Terms { forwards, sockets: vec!["/run/x".into()], ..Terms::default() };
+        let to = |host, port| authorise(&terms, Ask::OpenDirectTcp { host, port });
+        for (host, port) in [("localhost", 5432), ("LocalHost", 5432), ("10.0.0.9", 443), ("db2", 1)] {
+            assert_eq!(to(host, port), Verdict::Allow, "{host}:{port}");
+        }
+        for (host, port) in [("localhost", 22), ("127.0.0.1", 5432), ("db22", 1), ("x", 443 + 65_536), ("", 0)] {
+            assert_eq!(to(host, port), Verdict::Refuse(Why::ForwardElsewhere), "{host}:{port}");
+        }
+        assert_eq!(authorise(&terms, Ask::OpenStreamLocal("/run/x")), Verdict::Allow);
+        assert_eq!(authorise(&terms, Ask::OpenStreamLocal("/run/y")), Verdict::Refuse(Why::ForwardElsewhere));
+        assert_eq!(authorise(&terms, Ask::OpenSession), Verdict::Refuse(Why::NotInTerms), "forwards are no session");
+    }
+
+    #[test]
+    fn sftp_needs_a_direction_and_other_subsystems_are_refused() {
+        for kind in [ChannelKind::Download, ChannelKind::Upload] {
+            let terms = Terms { channels: [kind].into(), ..Terms::default() };
+            assert_eq!(authorise(&terms, Ask::Subsystem("sftp")), Verdict::Allow);
+            assert_eq!(authorise(&terms, Ask::Subsystem("netconf")), Verdict::Refuse(Why::NoSubsystems));
+            assert_eq!(authorise(&terms, Ask::Exec), Verdict::Refuse(Why::NotInTerms));
+        }
     }
 
     #[test]
@@ -182,13 +269,13 @@ mod tests {
             ("LC_ALL=x\nLD_PRELOAD", Verdict::Refuse(Why::EnvNotListed)),
             ("", Verdict::Refuse(Why::EnvNotListed)),
         ] {
-            assert_eq!(authorise(&widest(), Ask::Env(name)), verdict, "{name:?}");
+            assert_eq!(authorise(&usual(), Ask::Env(name)), verdict, "{name:?}");
         }
     }
 
     #[test]
     fn a_lone_star_lists_nothing() {
-        let terms = Terms { env_allow: vec!["*".into()], ..widest() };
+        let terms = Terms { env_allow: vec!["*".into()], ..usual() };
         assert_eq!(authorise(&terms, Ask::Env("PATH")), Verdict::Refuse(Why::EnvNotListed));
     }
 }

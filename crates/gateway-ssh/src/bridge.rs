@@ -22,7 +22,7 @@ use crate::inbox::{Event, Inbox, join_small};
 use crate::masking::{MASK, Masker};
 use crate::notice::{self, Screen, Seam};
 use crate::server::Shared;
-use crate::sessions::Live;
+use crate::sessions::ChannelCount;
 use crate::tape::{Direction, Kind};
 use crate::target::{Down, FarEnd, signal_name};
 
@@ -284,7 +284,7 @@ enum Outcome {
 
 /// Why a pump cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+pub(crate) enum Stop {
     /// The recording or the session is over; who watches the session ends it.
     AwaitEnd,
     HeldOthersUp,
@@ -300,14 +300,6 @@ struct Passing {
     client_ended: AtomicBool,
 }
 
-struct ChannelCount(Arc<Live>);
-
-impl Drop for ChannelCount {
-    fn drop(&mut self) {
-        self.0.channels.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 impl Passing {
     fn new(end: ClientEnd, session: Arc<Session>) -> Self {
         Self { end, session, screen: Mutex::new(None), client_ended: AtomicBool::new(false) }
@@ -315,8 +307,7 @@ impl Passing {
 
     async fn pass(self) {
         let live = self.session.live.clone();
-        live.channels.fetch_add(1, Ordering::AcqRel);
-        let _count = ChannelCount(live.clone());
+        let _count = ChannelCount::of(live.clone());
         let far = tokio::select! {
             biased;
             () = live.over() => return self.conclude(Outcome::SessionOver).await,
@@ -658,8 +649,8 @@ impl Passing {
         }
         live.bytes_out.fetch_add(bytes.len() as u64, Ordering::AcqRel);
         match kind {
-            Kind::ErrorOutput => self.unless_holding_up(self.end.write.extended_data_bytes(1, bytes)).await,
-            _ => self.unless_holding_up(self.end.write.data_bytes(bytes)).await,
+            Kind::ErrorOutput => unless_holding_up(&self.session, self.end.write.extended_data_bytes(1, bytes)).await,
+            _ => unless_holding_up(&self.session, self.end.write.data_bytes(bytes)).await,
         }
     }
 
@@ -667,27 +658,6 @@ impl Passing {
         let ready = masker.lock().unwrap_or_else(PoisonError::into_inner).shown(shown, BootTime::now());
         if !ready.is_empty() {
             self.note(Kind::Input, Direction::FromClient, ready.into()).await;
-        }
-    }
-
-    /// Sends, unless the client leaves this channel unread for so long that the other channels of its connection, which have to wait for it
-    /// (see [`crate::valve`]), have waited long enough.
-    async fn unless_holding_up(&self, sending: impl Future<Output = Result<(), russh::Error>>) -> Result<(), Stop> {
-        tokio::pin!(sending);
-        let look = self.session.sibling_patience / 8;
-        let mut held = Duration::ZERO;
-        loop {
-            tokio::select! {
-                biased;
-                sent = &mut sending => return sent.map_err(|_| Stop::AwaitEnd),
-                () = sleep(look) => {}
-            }
-            let live = &self.session.live;
-            let holds_up = self.session.target.valve.is_held() && live.channels.load(Ordering::Acquire) > 1;
-            held = if holds_up { held + look } else { Duration::ZERO };
-            if held >= self.session.sibling_patience {
-                return Err(Stop::HeldOthersUp);
-            }
         }
     }
 
@@ -729,6 +699,29 @@ impl Passing {
 
     fn screen(&self) -> Screen {
         if self.size().is_some() { Screen::Terminal } else { Screen::Pipe }
+    }
+}
+
+/// Sends, unless the client leaves this channel unread for so long that the other channels of its connection, which have to wait for it
+/// (see [`crate::valve`]), have waited long enough.
+pub(crate) async fn unless_holding_up(
+    session: &Session,
+    sending: impl Future<Output = Result<(), russh::Error>>,
+) -> Result<(), Stop> {
+    tokio::pin!(sending);
+    let look = session.sibling_patience / 8;
+    let mut held = Duration::ZERO;
+    loop {
+        tokio::select! {
+            biased;
+            sent = &mut sending => return sent.map_err(|_| Stop::AwaitEnd),
+            () = sleep(look) => {}
+        }
+        let holds_up = session.target.valve.is_held() && session.live.channels.load(Ordering::Acquire) > 1;
+        held = if holds_up { held + look } else { Duration::ZERO };
+        if held >= session.sibling_patience {
+            return Err(Stop::HeldOthersUp);
+        }
     }
 }
 

@@ -1,30 +1,27 @@
 //! One client connection from its first byte to its last: who it is, what opens for it, what ends it.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
-use russh::keys::{Certificate, PrivateKey};
-use russh::server::{self, Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Session as RusshSession, VerifiedPublicKey};
-use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
+use russh::{Disconnect, server};
 use sshwire::PublicKey;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::authorise::{Ask, Terms, Verdict, Why, authorise};
-use crate::bridge::{self, ClientEnd, Size, Start, Up, Wish};
+use crate::authorise::{Terms, Why};
+use crate::client::Client;
 use crate::clock::BootTime;
 use crate::gate::{Approach, EndReason, Gate, Language, Passage, PassageAsk, RecordInput, Refusal, SessionEnd};
 use crate::greeting::greet;
-use crate::inbox::Inbox;
 use crate::key;
 use crate::login::{Login, Way};
 use crate::notice;
-use crate::server::{DoorPass, Shared, TaskGuard, WINDOW, socket_options};
+use crate::server::{DoorPass, Shared, socket_options};
 use crate::sessions::{Asked, Due, Hold, Live, Liveness, Motion, Place, Sign};
 use crate::tape::{Direction, Kind, Reel};
 use crate::target::{Dialled, Target, TargetError};
@@ -39,16 +36,6 @@ const GOODBYE: Duration = Duration::from_millis(150);
 const LAST_CHUNK: Duration = Duration::from_secs(5);
 /// A refused client that shows no channel to show the refusal on is sent away after this.
 const REFUSED_LINGER: Duration = Duration::from_secs(10);
-/// Requests of one channel that may wait; more is a flood.
-const MAX_WISHES: usize = 512;
-/// Environment variables and terminals that one channel may ask for.
-const MAX_PREPARED: u32 = 256;
-/// The window a client is left with while its data waits: the least that russh can open again.
-const CRUMB_WINDOW: u32 = 2;
-const LEAST_WINDOW: u32 = 64 << 10;
-/// What may wait besides the windows of the open channels: the mark, and what closed channels have left. More comes only from a client that
-/// ignores its windows.
-const MAX_WAITING: usize = 8 << 20;
 
 /// How far a connection has come.
 #[derive(Clone)]
@@ -91,16 +78,7 @@ pub(crate) async fn serve<G: Gate>(socket: TcpStream, peer: SocketAddr, shared: 
     let _cut = CutOnDrop(valve.clone());
     let stage = watch::Sender::new(Stage::AwaitingPassage);
     let (verified, mut who) = mpsc::channel(1);
-    let client = Client {
-        shared: shared.clone(),
-        source: peer.ip(),
-        valve: valve.clone(),
-        stage: stage.subscribe(),
-        verified,
-        channels: HashMap::new(),
-        opened: 0,
-        _guard: shared.tasks.enter(),
-    };
+    let client = Client::new(&shared, peer.ip(), &valve, stage.subscribe(), verified);
     let admitted = async {
         let mut stream = Paced::new(socket, valve.clone());
         let config = shared.config_for(greet(&mut stream).await.ok()?);
@@ -130,9 +108,9 @@ impl Drop for CutOnDrop {
 }
 
 /// Somebody whose signature was verified, and what the login name asks for.
-struct Verified {
-    key: PublicKey,
-    login: String,
+pub(crate) struct Verified {
+    pub(crate) key: PublicKey,
+    pub(crate) login: String,
 }
 
 /// A connection whose person is known.
@@ -613,328 +591,6 @@ fn ephemeral_key() -> Result<PrivateKey, aws_lc_rs::error::Unspecified> {
     let mut seed = [0; 32];
     aws_lc_rs::rand::fill(&mut seed)?;
     Ok(PrivateKey::from(Ed25519Keypair::from_seed(&seed)))
-}
-
-/// russh's view of a client's connection. Every callback notes what came and returns at once: one that waits would stop both directions.
-struct Client<G> {
-    shared: Arc<Shared<G>>,
-    source: IpAddr,
-    valve: Arc<Valve>,
-    stage: watch::Receiver<Stage>,
-    verified: mpsc::Sender<Verified>,
-    channels: HashMap<ChannelId, Open>,
-    opened: u32,
-    _guard: TaskGuard,
-}
-
-/// A channel the client has open.
-struct Open {
-    up: Arc<Inbox<Up>>,
-    wishes: Arc<Inbox<Wish>>,
-    gone: Arc<Notify>,
-    /// Environment and terminals asked for.
-    prepared: u32,
-}
-
-impl<G: Gate> Client<G> {
-    fn wish(&mut self, channel: ChannelId, wish: Wish) {
-        if let Some(open) = self.channels.get_mut(&channel) {
-            open.prepared += u32::from(matches!(wish, Wish::Env { .. } | Wish::Terminal { .. }));
-            if open.wishes.len() >= MAX_WISHES || open.prepared > MAX_PREPARED {
-                tracing::warn!(source = %self.source, "a client flooded a channel with requests");
-                self.valve.forbid();
-            }
-            open.wishes.push(wish);
-        }
-        self.heed_limit();
-    }
-
-    /// More waits than the windows of the open channels allow: this client ignores them, or asks for more than anybody carries out.
-    fn heed_limit(&self) {
-        if self.valve.waiting() > MAX_WAITING + self.channels.len() * WINDOW as usize {
-            tracing::warn!(source = %self.source, "a client ignored its limits");
-            self.valve.forbid();
-        }
-    }
-
-    fn session(&self) -> Option<Arc<Session>> {
-        match &*self.stage.borrow() {
-            Stage::Open(session) => Some(session.clone()),
-            Stage::AwaitingPassage | Stage::Refused(_) | Stage::Control { .. } => None,
-        }
-    }
-
-    /// Judges what no passage has to be open for to be refused. What it allows is judged again where it is done.
-    fn judge(&self, ask: Ask<'_>) -> Verdict {
-        let session = self.session();
-        let verdict = match &session {
-            Some(session) => authorise(&session.terms, ask),
-            None => authorise(&Terms::default(), ask),
-        };
-        if let Verdict::Refuse(why) = verdict {
-            tracing::info!(source = %self.source, code = why.code(), "refused");
-            if let Some(session) = session {
-                session.live.reel.record_soon_with(Kind::Refused, why.code());
-            }
-        }
-        verdict
-    }
-}
-
-impl<G: Gate> server::Handler for Client<G> {
-    type Error = russh::Error;
-
-    async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
-        let Some(key) = key::ours(offer.public_key) else {
-            return Ok(Auth::reject());
-        };
-        Ok(if self.shared.gate.knows(&key).await { Auth::Accept } else { Auth::reject() })
-    }
-
-    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        let Some(key) = key::ours(key.public_key) else {
-            return Ok(Auth::reject());
-        };
-        if !self.shared.gate.knows(&key).await {
-            return Ok(Auth::reject());
-        }
-        let verified = Verified { key, login: user.to_owned() };
-        Ok(if self.verified.try_send(verified).is_ok() { Auth::Accept } else { Auth::reject() })
-    }
-
-    async fn auth_openssh_certificate(&mut self, _user: &str, _certificate: &Certificate) -> Result<Auth, Self::Error> {
-        Ok(Auth::reject())
-    }
-
-    async fn channel_open_session(
-        &mut self,
-        channel: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        if self.channels.len() >= self.shared.settings.max_channels {
-            reply.reject(ChannelOpenFailure::ResourceShortage).await;
-            return Ok(());
-        }
-        self.opened = self.opened.wrapping_add(1);
-        let (up, wishes) = (Inbox::new(self.valve.clone()), Inbox::new(self.valve.clone()));
-        let gone = Arc::new(Notify::new());
-        // Data comes through `data` below, which never blocks; a kept receiver would block the whole connection when full.
-        let (_receiver, write) = channel.split();
-        let id = write.id();
-        self.channels.insert(id, Open { up: up.clone(), wishes: wishes.clone(), gone: gone.clone(), prepared: 0 });
-        let end = ClientEnd { id, number: self.opened, write, handle: session.handle(), up, wishes, gone };
-        let (stage, shared, guard) = (self.stage.clone(), self.shared.clone(), self.shared.tasks.enter());
-        reply.accept().await;
-        tokio::spawn(async move {
-            let _guard = guard;
-            bridge::carry(end, stage, shared).await;
-        });
-        Ok(())
-    }
-
-    async fn channel_open_direct_tcpip(
-        &mut self,
-        _channel: Channel<Msg>,
-        _host: &str,
-        _port: u32,
-        _originator: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.refuse_channel(Ask::OpenDirectTcp, reply).await;
-        Ok(())
-    }
-
-    async fn channel_open_forwarded_tcpip(
-        &mut self,
-        _channel: Channel<Msg>,
-        _host: &str,
-        _port: u32,
-        _originator: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.refuse_channel(Ask::OpenDirectTcp, reply).await;
-        Ok(())
-    }
-
-    async fn channel_open_direct_streamlocal(
-        &mut self,
-        _channel: Channel<Msg>,
-        _path: &str,
-        reply: ChannelOpenHandle,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.refuse_channel(Ask::OpenStreamLocal, reply).await;
-        Ok(())
-    }
-
-    async fn channel_open_x11(
-        &mut self,
-        _channel: Channel<Msg>,
-        _originator: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.refuse_channel(Ask::OpenX11, reply).await;
-        Ok(())
-    }
-
-    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut RusshSession) -> Result<(), Self::Error> {
-        if let Some(open) = self.channels.get(&channel) {
-            open.up.push(Up::Data(data.to_vec()));
-        }
-        self.heed_limit();
-        Ok(())
-    }
-
-    /// Called each time russh has given a client new window; what is returned is how far it will open any channel's window from now on.
-    fn adjust_window(&mut self, _channel: ChannelId, _current: u32) -> u32 {
-        if self.valve.is_full() {
-            return CRUMB_WINDOW;
-        }
-        let channels = u32::try_from(self.channels.len().max(1)).unwrap_or(u32::MAX);
-        (WINDOW / channels).max(LEAST_WINDOW)
-    }
-
-    async fn channel_eof(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
-        if let Some(open) = self.channels.get(&channel) {
-            open.up.push(Up::Eof);
-        }
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
-        if let Some(open) = self.channels.remove(&channel) {
-            open.gone.notify_one();
-        }
-        Ok(())
-    }
-
-    async fn pty_request(
-        &mut self,
-        channel: ChannelId,
-        term: &str,
-        columns: u32,
-        rows: u32,
-        pixel_width: u32,
-        pixel_height: u32,
-        modes: &[(Pty, u32)],
-        session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        // russh can owe a channel one answer at a time, and a shell request follows without waiting for this one: it is answered here.
-        // Where the passage is not open yet, what the terms say later ends the channel.
-        if self.session().is_some() && self.judge(Ask::Terminal) != Verdict::Allow {
-            return session.channel_failure(channel);
-        }
-        let size = Size { columns, rows, pixel_width, pixel_height };
-        self.wish(channel, Wish::Terminal { term: term.to_owned(), size, modes: modes.to_vec() });
-        session.channel_success(channel)
-    }
-
-    async fn env_request(
-        &mut self,
-        channel: ChannelId,
-        name: &str,
-        value: &str,
-        session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.wish(channel, Wish::Env { name: name.to_owned(), value: value.to_owned() });
-        session.channel_success(channel)
-    }
-
-    async fn shell_request(&mut self, channel: ChannelId, _session: &mut RusshSession) -> Result<(), Self::Error> {
-        self.wish(channel, Wish::Start(Start::Shell));
-        Ok(())
-    }
-
-    async fn exec_request(
-        &mut self,
-        channel: ChannelId,
-        command: &[u8],
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.wish(channel, Wish::Start(Start::Exec(command.to_vec())));
-        Ok(())
-    }
-
-    async fn subsystem_request(
-        &mut self,
-        channel: ChannelId,
-        name: &str,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.wish(channel, Wish::Start(Start::Subsystem(name.to_owned())));
-        Ok(())
-    }
-
-    async fn window_change_request(
-        &mut self,
-        channel: ChannelId,
-        columns: u32,
-        rows: u32,
-        pixel_width: u32,
-        pixel_height: u32,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.wish(channel, Wish::Resize(Size { columns, rows, pixel_width, pixel_height }));
-        Ok(())
-    }
-
-    async fn signal(
-        &mut self,
-        channel: ChannelId,
-        signal: Sig,
-        _session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        self.wish(channel, Wish::Signal(signal));
-        Ok(())
-    }
-
-    async fn agent_request(&mut self, _channel: ChannelId, _session: &mut RusshSession) -> Result<bool, Self::Error> {
-        Ok(self.judge(Ask::ForwardAgent) == Verdict::Allow)
-    }
-
-    async fn x11_request(
-        &mut self,
-        channel: ChannelId,
-        _single: bool,
-        _protocol: &str,
-        _cookie: &str,
-        _screen: u32,
-        session: &mut RusshSession,
-    ) -> Result<(), Self::Error> {
-        match self.judge(Ask::ForwardX11) {
-            // Nothing carries it yet, whatever the terms.
-            Verdict::Allow | Verdict::Refuse(_) => session.channel_failure(channel),
-        }
-    }
-
-    async fn tcpip_forward(
-        &mut self,
-        _address: &str,
-        _port: &mut u32,
-        _session: &mut RusshSession,
-    ) -> Result<bool, Self::Error> {
-        Ok(self.judge(Ask::ListenTcp) == Verdict::Allow)
-    }
-
-    async fn streamlocal_forward(&mut self, _path: &str, _session: &mut RusshSession) -> Result<bool, Self::Error> {
-        Ok(self.judge(Ask::ListenStreamLocal) == Verdict::Allow)
-    }
-}
-
-impl<G: Gate> Client<G> {
-    async fn refuse_channel(&self, ask: Ask<'_>, reply: ChannelOpenHandle) {
-        match self.judge(ask) {
-            // Nothing carries it yet, whatever the terms.
-            Verdict::Allow | Verdict::Refuse(_) => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 pub mod authorise;
 mod bridge;
+mod client;
 pub mod clock;
 mod connection;
 pub mod errand;
+mod forward;
 pub mod gate;
 mod greeting;
 mod inbox;

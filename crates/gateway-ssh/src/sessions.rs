@@ -309,6 +309,22 @@ pub(crate) struct Live {
     pub(crate) reins: Arc<Reins>,
 }
 
+/// Counts a channel as open for as long as it lives.
+pub(crate) struct ChannelCount(Arc<Live>);
+
+impl ChannelCount {
+    pub(crate) fn of(live: Arc<Live>) -> Self {
+        live.channels.fetch_add(1, Ordering::AcqRel);
+        Self(live)
+    }
+}
+
+impl Drop for ChannelCount {
+    fn drop(&mut self) {
+        self.0.channels.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// The session has ended; nothing passes any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Over;

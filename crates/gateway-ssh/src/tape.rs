@@ -54,6 +54,8 @@ pub enum Kind {
     Notice,
     Frozen,
     Thawed,
+    /// A forwarded connection has ended: the channel's type, where to, bytes to the target and from it, with spaces between.
+    Forwarded,
     /// The code of what was refused.
     Refused,
     /// The code of why the session ended.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::authorise::{Ask, Terms, Verdict, authorise};
+use crate::forward::To;
 use crate::gate::Approach;
 use crate::inbox::{Event, Inbox, join_small};
 use crate::key;
@@ -180,8 +181,27 @@ impl Drop for CutOnDrop {
 
 impl Target {
     pub(crate) async fn open_channel(&self) -> Result<FarEnd, TargetError> {
-        let opened = timeout(CHANNEL_WITHIN, self.handle.channel_open_session()).await;
-        let channel = opened
+        self.far_end(self.handle.channel_open_session()).await
+    }
+
+    /// A connection from the target to where the client wants to get.
+    pub(crate) async fn open_forward(&self, to: &To, originator: &(String, u32)) -> Result<FarEnd, TargetError> {
+        match to {
+            To::Tcp { host, port } => {
+                let (from, from_port) = originator;
+                let asked = self.handle.channel_open_direct_tcpip(host.as_str(), *port, from.as_str(), *from_port);
+                self.far_end(asked).await
+            }
+            To::Socket(path) => self.far_end(self.handle.channel_open_direct_streamlocal(path.as_str())).await,
+        }
+    }
+
+    async fn far_end(
+        &self,
+        opening: impl Future<Output = Result<Channel<Msg>, russh::Error>>,
+    ) -> Result<FarEnd, TargetError> {
+        let channel = timeout(CHANNEL_WITHIN, opening)
+            .await
             .map_err(|_| TargetError::NoChannel("no answer in time".into()))?
             .map_err(|error| TargetError::NoChannel(error.to_string()))?;
         // What arrives comes through the listener, which never blocks; a kept receiver would block the whole connection when full.
@@ -232,9 +252,9 @@ struct Links {
 }
 
 impl Links {
+    /// Called when the target confirms the channel, before it can say anything on it, and again by who asked for it.
     fn register(&self, id: ChannelId, valve: &Arc<Valve>) -> Arc<Inbox<Down>> {
-        let inbox = Inbox::new(valve.clone());
-        self.channels().insert(id, inbox.clone());
+        let inbox = self.channels().entry(id).or_insert_with(|| Inbox::new(valve.clone())).clone();
         if *self.departed.borrow() {
             inbox.push(Down::Departed);
         }
@@ -305,6 +325,17 @@ impl client::Handler for Listener {
         let known = self.pinned.contains(&key);
         *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
         Ok(known)
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        channel: ChannelId,
+        _max_packet_size: u32,
+        _window_size: u32,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.links.register(channel, &self.valve);
+        Ok(())
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {

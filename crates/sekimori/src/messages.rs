@@ -92,6 +92,7 @@ pub(crate) fn policy_fault(fault: &PolicyFault, lang: Lang) -> String {
         PolicyFault::BadLength { rule } => ("fault-bad-length", Some(rule)),
         PolicyFault::SelectsNothing { rule } => ("fault-selects-nothing", Some(rule)),
         PolicyFault::NoChannel { rule } => ("fault-no-channel", Some(rule)),
+        PolicyFault::TooManyChannels { rule } => ("fault-too-many-channels", Some(rule)),
         PolicyFault::Twice { rule } => ("fault-twice", Some(rule)),
         PolicyFault::TooMany => ("fault-too-many", None),
         PolicyFault::PendingTooLong => ("fault-pending-too-long", None),

@@ -122,13 +122,7 @@ fn seconds(text: &Spanned<String>) -> Result<u32, Wrong> {
 }
 
 fn channel(text: &Spanned<String>) -> Result<Channel, Wrong> {
-    read_channel(text.get_ref())
-        .ok_or_else(|| wrong(text, format!("`{}` is neither `shell` nor `exec`", text.get_ref())))
-}
-
-/// A channel by its name.
-pub(crate) fn read_channel(text: &str) -> Option<Channel> {
-    [Channel::Shell, Channel::Exec].into_iter().find(|channel| channel.to_string() == text)
+    text.get_ref().parse().map_err(|error: domain::channel::ChannelError| wrong(text, error.to_string()))
 }
 
 fn class(text: &Spanned<String>) -> Result<AccountClass, Wrong> {
@@ -148,6 +142,7 @@ fn place_of(file: &File, fault: &PolicyFault) -> Range<usize> {
         | PolicyFault::BadLength { rule }
         | PolicyFault::SelectsNothing { rule }
         | PolicyFault::NoChannel { rule }
+        | PolicyFault::TooManyChannels { rule }
         | PolicyFault::Twice { rule } => rule,
         PolicyFault::TooMany => return 0..0,
         PolicyFault::PendingTooLong => return file.pending_limit.span(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{admin_face, check_expiry, check_nonce, own, signer};
+use crate::channel::{self, MOST_CHANNELS};
 use crate::entry::Actor;
 use crate::event::{Decided, Filing, GrantMade, RequestFiled};
 use crate::id::{PersonId, PersonaId, RequestId};
@@ -115,8 +116,11 @@ fn channels_fit(fields: &RequestFields, obligations: &Obligations) -> Result<(),
     if fields.channels.is_empty() {
         return Err(Refusal::NoChannel);
     }
-    match fields.channels.difference(&obligations.channels).next() {
-        Some(channel) => Err(Refusal::ChannelNotAllowed { channel: *channel }),
+    if fields.channels.len() > MOST_CHANNELS {
+        return Err(Refusal::TooManyChannels { most: MOST_CHANNELS as u64 });
+    }
+    match channel::first_beyond(&fields.channels, &obligations.channels) {
+        Some(channel) => Err(Refusal::ChannelNotAllowed { channel: channel.clone() }),
         None => Ok(()),
     }
 }

@@ -8,13 +8,14 @@ use sshwire::{KeyClass, PublicKey};
 use super::motions::key_is_free;
 use super::own;
 use super::requests::{is_untainted, still_meets};
+use crate::channel::{self, Channel};
 use crate::entry::Actor;
 use crate::estate::{FARTHEST_CLOCK_MS, Target};
 use crate::event::{ErrandEnded, ErrandOpened, SessionEnded, SessionOpened};
 use crate::id::{AccountId, GrantId, PersonId, PersonaId, SessionId, TargetId};
 use crate::motion::{ErrandKind, Principal};
 use crate::refusal::Refusal;
-use crate::rule::{Channel, RecordInput};
+use crate::rule::RecordInput;
 use crate::state::{Grant, GrantStanding, State};
 use crate::time::{Timestamp, Window};
 
@@ -70,7 +71,7 @@ pub fn still_stands(state: &State, id: &GrantId, at: Timestamp) -> Result<Standi
     if request.fields.window.length() > obligations.longest {
         return Err(Refusal::WindowTooLong { longest_s: obligations.longest.as_secs() });
     }
-    let channels: BTreeSet<Channel> = request.fields.channels.intersection(&obligations.channels).copied().collect();
+    let channels = channel::meet(&request.fields.channels, &obligations.channels);
     if channels.is_empty() {
         return Err(Refusal::NoChannel);
     }
@@ -162,7 +163,7 @@ fn as_the_grant_says(state: &State, opened: &SessionOpened, standing: &Standing)
     let same = opened.account == standing.account
         && opened.principal == standing.principal
         // A policy set since the grant may have narrowed what it gives; never widened.
-        && opened.channels.is_subset(&standing.channels)
+        && channel::first_beyond(&opened.channels, &standing.channels).is_none()
         && !opened.channels.is_empty()
         && opened.grant == standing.grant
         && is_of_one_connection(state, &opened.subject);

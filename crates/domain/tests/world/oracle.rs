@@ -239,7 +239,7 @@ impl Oracle {
             let counted = asked.approvals.iter().filter(counts).map(|(p, _)| p);
             must(self.naturals(counted) >= usize::from(*approvals).max(1), "a stage lacks approvals")?;
         }
-        let allowed: BTreeSet<Channel> = fields.channels.intersection(&channels).copied().collect();
+        let allowed: BTreeSet<Channel> = fields.channels.intersection(&channels).cloned().collect();
         must(!allowed.is_empty(), "no channel is left")?;
         Ok(allowed)
     }

@@ -3,6 +3,7 @@
 
 mod ending;
 mod flow;
+mod forwarding;
 mod hostile;
 mod passing;
 mod refusing;

@@ -104,8 +104,8 @@ fn sftp_is_refused_with_a_sentence() {
     let world = World::new();
     let output = world.ssh("root@db1").args(["-s", "sftp"]).output().unwrap();
     assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("subsystems (sftp) are not allowed"), "{}", text(&output.stderr));
-    assert_eq!(text(&world.recorded(Kind::Refused)), "subsystem-refused");
+    assert!(text(&output.stderr).contains("this grant does not allow"), "{}", text(&output.stderr));
+    assert_eq!(text(&world.recorded(Kind::Refused)), "channel-not-in-terms");
 }
 
 #[test]

@@ -221,6 +221,7 @@ impl Permissive {
         builder.cert_type(CertType::User).unwrap();
         builder.valid_principal(principal).unwrap();
         builder.extension("permit-pty", "").unwrap();
+        builder.extension("permit-port-forwarding", "").unwrap();
         builder.sign(&*self.ca).unwrap().to_bytes().unwrap()
     }
 
@@ -337,6 +338,7 @@ impl World {
             terms: Terms {
                 channels: [ChannelKind::Shell, ChannelKind::Exec, ChannelKind::Terminal].into(),
                 env_allow: vec!["LANG".into(), "LC_*".into(), "SEKI_A".into()],
+                ..Terms::default()
             },
             record_input: RecordInput::No,
             language: Language::English,

@@ -2,7 +2,7 @@
 //!
 //! What no proof can show is the engine's word: that nothing was taken back after the entries in the tegata.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use channel::keeper::{Answer, KeeperRefusal, PassageOrder};
 use domain::decide::{LONGEST_CERTIFICATE, Standing, passage_fits};
@@ -71,7 +71,6 @@ fn fits(verified: &VerifiedTegata, entry: &Entry, opened: &SessionOpened) -> Res
 
 fn certified(opened: &SessionOpened, standing: &Standing, valid: Seconds, tegata: Hash) -> Order {
     let hash_name: ExtensionName = TEGATA_HASH.parse().expect("the constant is a private extension's name");
-    let pty = opened.channels.contains(&Channel::Shell).then_some(Permit::Pty);
     Order {
         subject: opened.subject.clone(),
         serial: opened.serial,
@@ -79,8 +78,21 @@ fn certified(opened: &SessionOpened, standing: &Standing, valid: Seconds, tegata
         principal: opened.principal.clone(),
         valid,
         force_command: None,
-        permits: pty.into_iter().collect::<BTreeSet<_>>(),
+        permits: opened.channels.iter().filter_map(permit).collect(),
         extensions: BTreeMap::from([(hash_name, tegata.to_string().into_bytes())]),
+    }
+}
+
+/// What the target's sshd must let the certificate do for the channel.
+fn permit(channel: &Channel) -> Option<Permit> {
+    match channel {
+        Channel::Shell => Some(Permit::Pty),
+        Channel::Exec | Channel::Download | Channel::Upload => None,
+        Channel::Forward(_) | Channel::Listen(_) | Channel::Socket(_) | Channel::ListenSocket(_) => {
+            Some(Permit::PortForwarding)
+        }
+        Channel::Agent => Some(Permit::AgentForwarding),
+        Channel::X11 => Some(Permit::X11Forwarding),
     }
 }
 

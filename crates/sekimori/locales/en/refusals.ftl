@@ -105,6 +105,8 @@ refusal-channel-not-allowed = the rules do not allow `{ $channel }` on this acco
     .hint = ask for fewer channels with --channels; `sekimori account list` shows what is allowed
 refusal-no-channel = no channel is left that was asked for and is allowed
     .hint = `sekimori account list` shows which channels are allowed
+refusal-too-many-channels = more than { $most } channels are asked for
+    .hint = ask for what this piece of work needs
 
 refusal-purpose-missing = the purpose says nothing
     .hint = say what the work is, e.g. --purpose "rotate WAL archive, CHG-142"
@@ -210,6 +212,7 @@ fault-no-approval = rule `{ $rule }` asks for no approval; at least one is neede
 fault-bad-length = rule `{ $rule }` must allow between 1 second and 7 days
 fault-selects-nothing = rule `{ $rule }` selects nothing; name accounts, a zone, a tier or a class
 fault-no-channel = rule `{ $rule }` allows no channel
+fault-too-many-channels = rule `{ $rule }` names more than 64 channels
 fault-twice = rule `{ $rule }` stands twice
 fault-too-many = there are more than 200 rules
 fault-pending-too-long = a pending request may wait at most 7 days after its start

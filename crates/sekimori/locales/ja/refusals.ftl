@@ -105,6 +105,8 @@ refusal-channel-not-allowed = このアカウントでは `{ $channel }` は認�
     .hint = --channels で減らしてください。認められるものは `sekimori account list` で確認できます
 refusal-no-channel = 申請したもののうち、認められるチャネルが一つもありません
     .hint = 認められるチャネルは `sekimori account list` で確認できます
+refusal-too-many-channels = チャネルが { $most } 件を超えています
+    .hint = 今回の作業に必要なものだけを申請してください
 
 refusal-purpose-missing = 目的が書かれていません
     .hint = 何の作業か書いてください。例: --purpose "WAL アーカイブの入れ替え、CHG-142"
@@ -210,6 +212,7 @@ fault-no-approval = 規則 `{ $rule }` が承認を求めていません。一�
 fault-bad-length = 規則 `{ $rule }` の時間は、1 秒から 7 日の間でなければなりません
 fault-selects-nothing = 規則 `{ $rule }` が何も選んでいません。アカウント、ゾーン、階層、種別のいずれかを指定してください
 fault-no-channel = 規則 `{ $rule }` が認めるチャネルがありません
+fault-too-many-channels = 規則 `{ $rule }` のチャネルが 64 件を超えています
 fault-twice = 規則 `{ $rule }` が二度書かれています
 fault-too-many = 規則が 200 を超えています
 fault-pending-too-long = 申請が決裁を待てるのは、開始時刻から 7 日までです

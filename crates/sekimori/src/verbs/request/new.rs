@@ -11,7 +11,6 @@ use crate::acts::named;
 use crate::desk::{Caller, Desk};
 use crate::failure::Outcome;
 use crate::ids;
-use crate::policy_file::read_channel;
 use crate::sheet::Sheet;
 use crate::times::WindowArgs;
 use crate::verbs::account::obligations;
@@ -25,16 +24,13 @@ pub(crate) struct Args {
     /// What the work is, so that another person can judge it
     #[arg(long, default_value = "", hide_default_value = true)]
     purpose: String,
-    /// What the passage may carry; everything that the rules allow unless given
-    #[arg(long, value_delimiter = ',', value_parser = channel, value_name = "shell,exec")]
+    /// What the passage may carry: shell, exec, download, upload, forward:HOST:PORT, listen:HOST:PORT, socket:PATH, listen-socket:PATH, agent, x11;
+    /// of the first four what the rules allow, unless given
+    #[arg(long, value_delimiter = ',', value_name = "CHANNEL,…")]
     channels: Vec<Channel>,
     /// The persona who will hold the grant, if it is not you
     #[arg(long, value_name = "PERSONA")]
     beneficiary: Option<String>,
-}
-
-fn channel(text: &str) -> Result<Channel, String> {
-    read_channel(text).ok_or_else(|| "it is neither `shell` nor `exec`".to_owned())
 }
 
 pub(super) fn run(args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
@@ -67,12 +63,14 @@ pub(super) fn run(args: &Args, desk: &mut Desk<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// Without a wish, what the rules allow; without a rule the server says so itself.
+/// Without a wish, what the rules allow of work on the target itself: whoever needs a way through it, or to their own machine, says where to. Without a rule
+/// the server says so itself.
 fn channels(args: &Args, account: &AccountView) -> BTreeSet<Channel> {
+    let usual = [Channel::Shell, Channel::Exec, Channel::Download, Channel::Upload];
     match (args.channels.as_slice(), &account.terms) {
-        ([], Some(terms)) => terms.channels.clone(),
+        ([], Some(terms)) => usual.into_iter().filter(|channel| terms.channels.contains(channel)).collect(),
         ([], None) => BTreeSet::from([Channel::Shell, Channel::Exec]),
-        (wanted, _) => wanted.iter().copied().collect(),
+        (wanted, _) => wanted.iter().cloned().collect(),
     }
 }
 
