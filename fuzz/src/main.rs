@@ -38,6 +38,10 @@ const TARGET: &str = "SEKIMORI_FUZZ_TARGET";
 /// Into this folder the target's seeds are written before the first run.
 const SEEDS: &str = "SEKIMORI_FUZZ_SEEDS";
 
+/// So that who runs this can name the seed that failed: libFuzzer does not know of it yet.
+const TRYING: &str = "trying ";
+const TRIED: &str = "tried every seed";
+
 static CHOSEN: OnceLock<&'static Target> = OnceLock::new();
 
 fuzz_target!(init: choose(), |data: &[u8]| {
@@ -57,13 +61,16 @@ fn choose() {
         eprintln!("error: {TARGET} names no target: `{name}`");
         std::process::exit(2);
     };
-    let seeds = (target.seeds)();
-    // What is made once is made here, so that it counts as no input's memory.
-    seeds.iter().for_each(|seed| (target.run)(seed));
-    if let Some(folder) = std::env::var_os(SEEDS) {
-        for (number, seed) in seeds.iter().enumerate() {
-            std::fs::write(Path::new(&folder).join(format!("seed-{number:04}")), seed).unwrap();
+    let folder = std::env::var_os(SEEDS);
+    for (number, seed) in (target.seeds)().iter().enumerate() {
+        if let Some(folder) = &folder {
+            let path = Path::new(folder).join(format!("seed-{number:04}"));
+            std::fs::write(&path, seed).unwrap();
+            eprintln!("{TRYING}{}", path.display());
         }
+        // What is made once is made here, so that it counts as no input's memory.
+        (target.run)(seed);
     }
+    eprintln!("{TRIED}");
     CHOSEN.set(target).ok().unwrap();
 }

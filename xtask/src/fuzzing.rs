@@ -200,7 +200,12 @@ fn report(target: &str, outcome: &Outcome) -> Tally {
             Tally { passed: 1, failed: 0 }
         }
         Outcome::Finding { input, said } => {
-            let tail: Vec<&str> = said.lines().rev().filter(|line| !line.starts_with('#')).take(60).collect();
+            let tail: Vec<&str> = said
+                .lines()
+                .rev()
+                .filter(|line| !line.starts_with('#') && !line.starts_with(TRYING))
+                .take(60)
+                .collect();
             println!("{target}: FOUND SOMETHING");
             tail.into_iter().rev().for_each(|line| println!("  {line}"));
             if let Some(input) = input {
@@ -218,10 +223,16 @@ fn covered(said: &str) -> &str {
     number.filter(|number| number.bytes().all(|b| b.is_ascii_digit())).unwrap_or("?")
 }
 
-/// Where libFuzzer put the input that failed.
+/// Where the input lies that failed: libFuzzer writes it, or it is the seed that was being tried.
 fn written(said: &str) -> Option<PathBuf> {
-    said.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| PathBuf::from(path.trim()))
+    let found = said.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
+    let tried = || said.lines().rev().find_map(|line| line.strip_prefix(TRYING)).filter(|_| !said.contains(TRIED));
+    found.or_else(tried).map(|path| PathBuf::from(path.trim()))
 }
+
+/// As the fuzzers say it.
+const TRYING: &str = "trying ";
+const TRIED: &str = "tried every seed";
 
 #[cfg(test)]
 mod tests {
@@ -236,6 +247,9 @@ mod tests {
         let said = "artifact_prefix='x'; Test unit written to /t/found/entry-crash-1\nBase64: AA==";
         assert_eq!(written(said), Some(PathBuf::from("/t/found/entry-crash-1")));
         assert_eq!(written("Done 9 runs"), None);
+        let said = "trying /t/seed-0000\ntrying /t/seed-0001\npanicked";
+        assert_eq!(written(said), Some(PathBuf::from("/t/seed-0001")));
+        assert_eq!(written("trying /t/seed-0001\ntried every seed\nkilled"), None);
     }
 
     #[test]

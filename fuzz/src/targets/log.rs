@@ -65,6 +65,12 @@ pub(super) fn tree_proof(data: &[u8]) {
             let holds = proof.verify(*leaf, &tree.head()).is_ok();
             assert!(!holds || proof == InclusionProof::make(tree, place, tree.size()).unwrap());
             assert!(proof.verify(*leaf, &foreign).is_err());
+            for path in if holds { longer_and_shorter(&proof.path) } else { vec![] } {
+                assert!(
+                    InclusionProof { path, ..proof.clone() }.verify(*leaf, &tree.head()).is_err(),
+                    "{OF_ANOTHER_LENGTH}"
+                );
+            }
         }
     }
     if let Ok(proof) = serde_json::from_slice::<ConsistencyProof>(data)
@@ -72,6 +78,9 @@ pub(super) fn tree_proof(data: &[u8]) {
     {
         let holds = proof.verify(&old, &new).is_ok();
         assert!(!holds || proof == ConsistencyProof::make(tree, proof.old, proof.new).unwrap());
+        for path in if holds { longer_and_shorter(&proof.path) } else { vec![] } {
+            assert!(ConsistencyProof { path, ..proof.clone() }.verify(&old, &new).is_err(), "{OF_ANOTHER_LENGTH}");
+        }
         let other = TreeHead { root: Hash::of(b"another root"), ..old };
         assert!(proof.verify(&other, &new).is_err() || (old.size == 0 && new.size == 0), "two beginnings of one tree");
     }
@@ -80,6 +89,9 @@ pub(super) fn tree_proof(data: &[u8]) {
         let said: Vec<Hash> = proof.indices.iter().map(|place| known(place).unwrap_or(foreign.root)).collect();
         let holds = proof.verify(&said, &tree.head()).is_ok();
         assert!(!holds || proof == MultiProof::make(tree, &proof.indices, tree.size()).unwrap());
+        for nodes in if holds { longer_and_shorter(&proof.nodes) } else { vec![] } {
+            assert!(MultiProof { nodes, ..proof.clone() }.verify(&said, &tree.head()).is_err(), "{OF_ANOTHER_LENGTH}");
+        }
         let others: Vec<Hash> = said.iter().map(|leaf| Hash::of(leaf.as_bytes())).collect();
         assert!(proof.verify(&others, &tree.head()).is_err(), "other leaves are proved");
     }
@@ -90,6 +102,16 @@ pub(super) fn tree_proof(data: &[u8]) {
             assert_eq!(Frontier::from_bytes(&frontier.to_bytes()).unwrap().head(), frontier.head());
         }
     }
+}
+
+const OF_ANOTHER_LENGTH: &str = "a proof holds with a hash more or less";
+
+/// With a hash more at either end, and with one less: what a fuzzer would take long to write.
+fn longer_and_shorter(hashes: &[Hash]) -> Vec<Vec<Hash>> {
+    let more = [Hash::of(b"one more")];
+    let mut all = vec![[hashes, &more].concat(), [&more, hashes].concat()];
+    all.extend(hashes.split_last().map(|(_, fewer)| fewer.to_vec()));
+    all
 }
 
 pub(super) fn policy(data: &[u8]) {
