@@ -1,9 +1,10 @@
-//! The commands of the README: `cargo xtask demo`, `test` and `bench`.
+//! The commands of the README: `cargo xtask demo`, `test`, `fuzz` and `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person who started it")]
 
 mod bench;
 mod building;
 mod demo;
+mod fuzzing;
 mod lang;
 mod packages;
 mod plain_user;
@@ -23,6 +24,10 @@ cargo xtask test [--all] [--yes]
     Checks format and lints, then runs the tests. --all: the long ones too, and a skip is a failure.
     --yes: installs the packages it needs without asking.
 
+cargo xtask fuzz [TARGET] [--seconds N] [--yes]
+cargo xtask fuzz TARGET --reproduce FILE
+    Fuzzes the parsers, all of them or one, N seconds each (60). --reproduce: one input that was found.
+
 cargo xtask bench ssh|engine
     Measures Sekimori and its peer in turn; a table, and one line of JSON at the end.
 ";
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(options),
         demo::HOLD => demo::hold(options),
         "test" => testing::run(options),
+        "fuzz" => fuzzing::run(options),
         "bench" => bench::run(options),
         _ => return usage(),
     };

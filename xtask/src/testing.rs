@@ -6,9 +6,9 @@ use std::process::Command;
 use testkit::process;
 
 use crate::building::{self, cargo, counted, executables};
-use crate::packages::{self, Consent, FAKETIME, LESS, SSH, SSH_KEYGEN, SSHD, STRACE, TMUX, UNSHARE, VIM};
+use crate::packages::{self, CXX, Consent, FAKETIME, LESS, SSH, SSH_KEYGEN, SSHD, STRACE, TMUX, UNSHARE, VIM};
 use crate::tally::Tally;
-use crate::{Stop, plain_user, terminal};
+use crate::{Stop, fuzzing, plain_user, terminal};
 
 /// Which tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +39,18 @@ pub(crate) fn run(options: &[String]) -> Result<(), Stop> {
         }
     }
     packages::ensure(&[SSH, SSH_KEYGEN, SSHD, UNSHARE, FAKETIME, STRACE, VIM, LESS, TMUX], consent)?;
+    if extent == Extent::All {
+        packages::ensure(&[CXX], consent)?;
+    }
     let mut run = Run { extent, tally: Tally::default(), report: vec![] };
     let begun = process::now();
     run.check("format", "fmt", &["fmt", "--all", "--", "--check", "-l"])?;
+    run.check("format of the fuzzers", "fmt", &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--", "--check", "-l"])?;
     run.check("lints", "clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     run.crates()?;
     run.product()?;
     run.demo()?;
+    run.fuzzers()?;
     run.finish(begun.elapsed().as_secs())
 }
 
@@ -147,6 +152,19 @@ impl Run {
             .map_err(testkit::Trouble::at("the demo"))?;
         let passed = u64::from(status.success());
         self.add(WHAT, Tally { passed, failed: 1 - passed });
+        Ok(())
+    }
+
+    /// Every parser for a few seconds, under `--all`.
+    fn fuzzers(&mut self) -> Result<(), Stop> {
+        const WHAT: &str = "fuzzing";
+        if self.extent == Extent::Usual {
+            return Ok(());
+        }
+        match fuzzing::run_all() {
+            Ok(tally) => self.add(WHAT, tally),
+            Err(stop) => return self.broken(WHAT, stop),
+        }
         Ok(())
     }
 

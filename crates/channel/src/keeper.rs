@@ -182,17 +182,38 @@ mod hex_bytes {
         s.serialize_str(&text)
     }
 
+    /// One spelling: an even number of lower-case digits.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(d)?;
-        let malformed = || serde::de::Error::custom("not hexadecimal");
-        if !text.len().is_multiple_of(2) || !text.is_ascii() {
-            return Err(malformed());
+        let digits: Option<Vec<u8>> = text.bytes().map(digit).collect();
+        let digits = digits.filter(|digits| digits.len().is_multiple_of(2));
+        let digits = digits.ok_or_else(|| serde::de::Error::custom("not hexadecimal"))?;
+        Ok(digits.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect())
+    }
+
+    const fn digit(byte: u8) -> Option<u8> {
+        match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
         }
-        let pairs = text.as_bytes().chunks_exact(2);
-        pairs
-            .map(|pair| {
-                std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()).ok_or_else(malformed)
-            })
-            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    struct Bytes(#[serde(with = "hex_bytes")] Vec<u8>);
+
+    #[test]
+    fn a_recordings_header_travels_in_one_spelling() {
+        let written = serde_json::to_string(&Bytes(vec![0, 0x0f, 0xa7])).unwrap();
+        assert_eq!(written, "\"000fa7\"");
+        assert_eq!(serde_json::from_str::<Bytes>(&written).unwrap(), Bytes(vec![0, 0x0f, 0xa7]));
+        for other in ["\"00+fa7\"", "\"000FA7\"", "\"000fa\"", "\"0x0fa7\"", "\"000fé\""] {
+            assert!(serde_json::from_str::<Bytes>(other).is_err(), "{other} is read");
+        }
     }
 }

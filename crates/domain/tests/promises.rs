@@ -5,14 +5,16 @@
 //! replays, foreign statement hashes, foreign personas and actors, expired and long-lived statements, used nonces and ids, time that jumps past
 //! ends and goes back, a doubted clock. Not generated: several engines at once, crashes, broken hashes or signatures.
 
+#[path = "world/steps.rs"]
+mod steps;
 mod world;
 
 use std::collections::BTreeMap;
 
 use domain::RefusalCode;
 use proptest::test_runner::TestCaseError;
+use steps::{Play, runner, steps};
 use world::FakePen;
-use world::steps::{Play, runner, steps};
 
 const CASES: u32 = 2_000;
 const LONGEST: usize = 80;

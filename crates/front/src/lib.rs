@@ -9,6 +9,7 @@ mod line;
 mod spool;
 mod start;
 mod tapes;
+mod target_clock;
 
 pub use gate::Phrases;
 pub use start::{Config, FrontError, run};

@@ -18,8 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::connection;
+use crate::first_words::Client;
 use crate::gate::Gate;
-use crate::greeting::{self, Client};
+use crate::greeting::IDENTIFICATION;
 use crate::sessions::Sessions;
 use crate::tape::{Deck, Tapes};
 
@@ -176,7 +177,7 @@ pub(crate) fn rekey_limits(settings: &Settings) -> RekeyLimits {
 
 fn server_config(settings: &Settings, client: Client) -> Config {
     Config {
-        server_id: SshId::Standard(greeting::IDENTIFICATION.into()),
+        server_id: SshId::Standard(IDENTIFICATION.into()),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         auth_rejection_time: settings.rejection_time,
         auth_rejection_time_initial: Some(Duration::ZERO),

@@ -1,5 +1,7 @@
 //! As `domain/tests/promises.rs`, with real signatures; and every grant that is made, however the world came to it, has a tegata that verifies.
 
+#[path = "../../domain/tests/world/steps.rs"]
+mod steps;
 #[path = "../../domain/tests/world/mod.rs"]
 mod world;
 
@@ -12,9 +14,9 @@ use domain::decide::still_stands;
 use domain::{GrantId, PersonId};
 use proptest::test_runner::TestCaseError;
 use real::{RealPen, tegata, trust};
+use steps::{Play, runner, steps};
 use world::World;
 use world::oracle::Broken;
-use world::steps::{Play, runner, steps};
 
 const CASES: u32 = 200;
 const LONGEST: usize = 60;

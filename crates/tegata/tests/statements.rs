@@ -1,5 +1,7 @@
 //! The text that persons sign: `ssh-keygen` takes it, the specification shows it, and no two statements read alike.
 
+#[path = "../../domain/tests/world/steps.rs"]
+mod steps;
 #[path = "../../domain/tests/world/mod.rs"]
 mod world;
 
@@ -23,8 +25,8 @@ use proptest::test_runner::TestCaseError;
 use real::RealPen;
 use serde_json::{Map, Value};
 use sshwire::SoftSigner;
+use steps::{Play, runner, steps};
 use tegata::statement;
-use world::steps::{Play, runner, steps};
 use world::{FakePen, Pen, World};
 
 const SPEC: &str = include_str!("../../../spec/statements.md");

@@ -3,7 +3,6 @@
 
 pub mod examples;
 pub mod oracle;
-pub mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

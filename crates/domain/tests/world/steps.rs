@@ -1,4 +1,5 @@
 //! Random command sequences by random actors, honest and not. Each step is a few bytes, so that a failing sequence shrinks to its core.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses the part it needs")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
@@ -20,8 +21,8 @@ use ledger::Hash;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-use super::oracle::{Broken, Oracle};
-use super::{Face, Pen, Shop, World, hours, label, rule, seconds};
+use crate::world::oracle::{Broken, Oracle};
+use crate::world::{Face, Pen, Shop, World, hours, label, rule, seconds};
 
 /// What is done, by whom, with what, and how it is twisted: all picked by bytes from what there is.
 #[derive(Clone, Copy)]
@@ -415,7 +416,7 @@ impl<P: Pen> Play<P> {
             235..=236 => opened.principal = domain::motion::Principal::of_errands(&self.targets[0]),
             237..=238 => opened.subject = self.world.pen.public(face.key),
             239..=240 => opened.session = pick(&self.sessions, step.c).unwrap_or(opened.session),
-            241 => opened.subject = self.world.pen.public(super::CA_KEY),
+            241 => opened.subject = self.world.pen.public(crate::world::CA_KEY),
             242 => opened.grant = GrantId::from_random([4; 16]),
             _ => {}
         }
