@@ -552,6 +552,29 @@ mod rules_of_access {
             world.set_policy(vec![only_shell]);
             file_with(world, shop, |fields| fields.channels = BTreeSet::from([Channel::Exec]))
         };
+        a_destination_is_asked_for_only_where_the_rules_name_it: ChannelNotAllowed = |world, shop| {
+            let mut ways = rule("shop", "operators", "shop", "leads", 1);
+            ways.channels = ["forward:*:5432", "forward:web1:443"].iter().map(|text| text.parse().expect("a channel")).collect();
+            world.set_policy(vec![ways]);
+            let ask = |world: &mut W, channel: &str| {
+                let channel: Channel = channel.parse().expect("a channel");
+                file_with(world, shop, |fields| fields.channels = BTreeSet::from([channel.clone()]))
+            };
+            for named in ["forward:db1:5432", "forward:web1:443", "forward:*:5432"] {
+                ask(world, named).expect("named by the rules");
+            }
+            ask(world, "forward:web2:443")
+        };
+        channels_without_number_are_not_asked_for: TooManyChannels = |world, shop| {
+            let many: BTreeSet<Channel> = (1..=65).map(|port| format!("forward:db1:{port}").parse().expect("a channel")).collect();
+            file_with(world, shop, |fields| fields.channels = many.clone())
+        };
+        a_rule_names_channels_one_can_read: PolicyFaulty = |world, _shop| {
+            let mut wide = rule("shop", "operators", "shop", "leads", 1);
+            wide.channels = (1..=65).map(|port| format!("forward:db1:{port}").parse().expect("a channel")).collect();
+            let policy = world.next_policy(vec![wide]);
+            world.propose(&founders(world)[0], Act::PolicySet { policy })
+        };
         a_request_names_a_channel: NoChannel = |world, shop| file_with(world, shop, |fields| fields.channels.clear());
         a_blank_purpose_is_none: PurposeMissing = |_world, _shop| PurposeText::parse("  --- ");
         a_placeholder_is_no_purpose: PurposePlaceholder = |_world, _shop| PurposeText::parse("作業");
@@ -835,6 +858,20 @@ mod passing {
         };
         a_passage_is_to_the_granted_account: SessionMalformed = |world, shop| open_with(world, shop, |opened| opened.account = shop.vault.1);
         a_passage_has_the_granted_channels: SessionMalformed = |world, shop| open_with(world, shop, |opened| opened.channels.extend([Channel::Exec]));
+        a_passage_leads_to_no_more_than_was_granted: SessionMalformed = |world, shop| {
+            let mut ways = rule("shop", "operators", "shop", "leads", 1);
+            ways.channels = BTreeSet::from(["forward:*:*".parse().expect("a channel")]);
+            world.set_policy(vec![ways]);
+            let channels = |text: &str| BTreeSet::from([text.parse().expect("a channel")]);
+            let mut fields = world.request_fields(&shop.operator, shop.db1.1, hours(1));
+            fields.channels = channels("forward:db1:5432");
+            let request = world.file(&shop.operator, fields).expect("named by the rules");
+            let grant = world.approve(&shop.lead, request).expect("a lead may agree").expect("one approval is enough");
+            let mut opened = world.passage(&shop.operator, grant);
+            assert_eq!(opened.channels, channels("forward:db1:5432"), "what was asked for, not what the rules allow");
+            opened.channels = channels("forward:*:5432");
+            world.offer(Event::SessionOpened(opened))
+        };
         a_serial_is_used_once: SessionMalformed = |world, shop| open_with(world, shop, |opened| opened.serial -= 1);
         a_certificate_lives_a_minute: SessionMalformed = |world, shop| {
             let now = world.at();

@@ -303,7 +303,7 @@ impl World {
             beneficiary: operator.persona,
             account: self.account,
             window: Window::new(start, start.plus(seconds(3_600))).unwrap(),
-            channels: channels.iter().copied().collect(),
+            channels: channels.iter().cloned().collect(),
             purpose: committed("rotate WAL archive, CHG-142"),
             policy: self.state.policy.as_ref().unwrap().policy.version,
         };
