@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channel::api::{Opening, Receipt, Submission, WhoView};
+use channel::api::{Opening, Receipt, Rows, Submission, WhoView};
 use domain::committed::Text;
 use domain::event::OriginName;
 use domain::motion::Act;
@@ -18,6 +18,7 @@ use tegata::statement;
 use crate::connection::Connection;
 use crate::failure::{Failure, Outcome};
 use crate::messages::{self, Argument, Lang};
+use crate::pages;
 use crate::screen::{Attended, Screen};
 use crate::settings::{Asking, Form, Settings};
 use crate::sheet::Sheet;
@@ -106,6 +107,24 @@ impl<'a> Desk<'a> {
             }
             Form::Text => text(self),
         }
+    }
+
+    /// A part of a list: with `--json` as it is, else as a table and, where there is more, the command that shows it.
+    pub(crate) fn answer_part<R: Serialize, C: Serialize + std::fmt::Display>(
+        &mut self,
+        part: &Rows<R, C>,
+        table: &Table,
+        empty: &str,
+    ) {
+        self.answer(part, |desk| {
+            if !table.is_empty() || part.next.is_none() {
+                desk.show_table(table, empty);
+            }
+            if let Some(next) = &part.next {
+                let command = pages::command_after(&desk.around.words, &next.to_string());
+                desk.say("say-more", &[("command", command.into())]);
+            }
+        });
     }
 
     pub(crate) fn moment(&self, at: Timestamp) -> String {

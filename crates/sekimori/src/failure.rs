@@ -88,6 +88,9 @@ failures! {
     IdTooShort { text } = "id-too-short", Usage;
     IdNamesSeveral { text, ids } = "id-names-several", Usage;
     NothingNamed { text } = "nothing-named", Usage;
+    /// No row of the list that was asked for is or was called so.
+    AfterUnknown { text } = "after-unknown", Usage;
+    AfterUnreadable { text, wanted } = "after-unreadable", Usage;
     AccountUnreadable { text } = "account-unreadable", Usage;
     AddressUnreadable { text } = "address-unreadable", Usage;
     GateUnreadable { text } = "gate-unreadable", Usage;

@@ -5,6 +5,7 @@ mod gateway;
 mod help;
 mod ledgers;
 mod lies;
+mod pages;
 mod passages;
 mod people;
 mod requests;

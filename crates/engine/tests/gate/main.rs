@@ -1,6 +1,7 @@
 //! The engine with a real keeper and store, asked over its sockets as the CLI and front would.
 
 mod clock;
+mod lists;
 mod passage;
 mod peers;
 mod snapshots;

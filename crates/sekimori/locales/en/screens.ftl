@@ -111,6 +111,7 @@ deed-replay-permit = you open the recording
 deed-recovery-object = you object to the recovery
 
 ## Empty lists
+say-more = there is more: { $command }
 say-no-accounts = no accounts
 say-no-entries = no entries
 say-no-grants = no grants

@@ -35,7 +35,8 @@ fn a_person_joins_by_a_card_and_two_administrators() {
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     23d259ebdcf6afbfd21c138e3e7d7201ec1856d9310dd750c888799241d88c78
     "#]].assert_eq(&filed.all());
-    let motion = world.run("auditor", &["motion", "list", "--json"]).json()[0]["motion"].as_str().unwrap().to_owned();
+    let motion =
+        world.run("auditor", &["motion", "list", "--json"]).json()["rows"][0]["motion"].as_str().unwrap().to_owned();
     expect![[r#"
         exit 0
         motion                          what          proposed by                                     since
@@ -75,7 +76,10 @@ fn nothing_is_signed_when_the_person_says_no() {
         let told = world.attended("commander", &["person", "add", &card], answer);
         assert_eq!(told.exit, Exit::Refused, "{answer:?}: {}", told.all());
     }
-    assert_eq!(world.run("auditor", &["motion", "list", "--json"]).json(), serde_json::json!([]));
+    assert_eq!(
+        world.run("auditor", &["motion", "list", "--json"]).json(),
+        serde_json::json!({ "rows": [], "next": null })
+    );
     for (role, answer) in [("one", "y\n"), ("two", "YES\n"), ("three", "はい\n")] {
         let card = world.path(role);
         world.ok(role, &["person", "card", "--name", "somebody in a role", "--out", &card]);

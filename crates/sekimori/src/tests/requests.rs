@@ -44,8 +44,10 @@ fn one_asks_and_another_agrees() {
           signed hash     b1c0ed4e0ab44a2b9e22ab4008d6b87fa3c8bde0fbf7687224d2b800bee2eada
     "#]]
     .assert_eq(&world.run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE]).all());
-    let request =
-        world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
+    let request = world.run("commander", &["request", "list", "--json"]).json()["rows"][0]["request"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     expect![[r#"
         exit 0
         request                         account   requested by                                     from                     length  purpose                      you
@@ -139,8 +141,10 @@ fn the_same_in_japanese() {
           署名のハッシュ  53fc9a843b897dc72c2dd200ad99d23bee88c7d027b206f4d499c430e4ab31d6
     "#]]
     .assert_eq(&world.run("researcher", &words).all());
-    let request =
-        world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
+    let request = world.run("commander", &["request", "list", "--json"]).json()["rows"][0]["request"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     expect![[r#"
         exit 0
         申請
@@ -232,7 +236,10 @@ fn what_says_nothing_is_not_sent() {
     let told = world
         .run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE, "--channels", "sftp"]);
     assert_eq!(told.exit, Exit::Usage, "{}", told.all());
-    assert_eq!(world.run("commander", &["request", "list", "--json"]).json(), serde_json::json!([]));
+    assert_eq!(
+        world.run("commander", &["request", "list", "--json"]).json(),
+        serde_json::json!({ "rows": [], "next": null })
+    );
 }
 
 #[test]

@@ -272,6 +272,7 @@ impl World {
     fn surroundings(&self, role: &str, screen: Screen) -> Surroundings {
         let (draws, clock) = (self.draws.clone(), self.clock.clone());
         Surroundings {
+            words: Vec::new(),
             environment: Environment {
                 language: Some("en_US.UTF-8".into()),
                 home: Some(self.dir.path().join("home")),
