@@ -2,6 +2,8 @@
 
 mod clock;
 mod lists;
+mod lost;
 mod passage;
 mod peers;
+mod refusals;
 mod snapshots;
