@@ -361,6 +361,7 @@ impl Engine {
             grant: *id,
             request: request.fields.request,
             account: self.account_text(state, &request.fields.account),
+            account_id: request.fields.account,
             person: request.beneficiary,
             person_name: self.name(state, &request.beneficiary),
             window: request.fields.window,

@@ -138,6 +138,9 @@ failures! {
     FoundingFails { why } = "founding-fails", ProofFails;
 
     ProofUnreadable { path, why } = "proof-unreadable", ProofFails;
+    /// The server is, or says that it is, another installation than the trusted one.
+    OriginDiffers { found, trusted, path } = "origin-differs", ProofFails;
+    ServerClockFar { server, here, limit } = "server-clock-far", CannotDecide;
     FoundersDiffer { found, trusted } = "founders-differ", ProofFails;
     CheckpointFails { why } = "checkpoint-fails", ProofFails;
     InclusionFails { why } = "inclusion-fails", ProofFails;

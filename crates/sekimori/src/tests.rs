@@ -10,5 +10,6 @@ mod passages;
 mod people;
 mod requests;
 mod sessions;
+mod trusting;
 mod unreachable;
 mod world;

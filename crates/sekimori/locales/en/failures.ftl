@@ -141,6 +141,10 @@ failure-founding-fails = the founding does not verify: { $why }
 
 failure-proof-unreadable = `{ $path }` is neither a tegata nor a proof: { $why }
     .hint = make it again with `sekimori grant tegata` or `sekimori ledger proof`
+failure-origin-differs = the server says it is `{ $found }`; `{ $path }` trusts `{ $trusted }`: nothing is signed for it
+    .hint = see that the server is the one you mean (--gate, --socket); for another installation name its own trust directory with --trust
+failure-server-clock-far = the server's clock says { $server }, this machine's { $here }: more than { $limit } apart, so nothing is signed by it
+    .hint = compare both with a clock you trust; if the server's is right, or you are about to confirm it, say so with --by-server-clock
 failure-founders-differ = the founders are { $found }, those you trust are { $trusted }
     .hint = it is of another installation, or somebody wants you to think it is of this one
 failure-checkpoint-fails = the checkpoint does not verify: { $why }

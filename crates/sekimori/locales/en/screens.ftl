@@ -111,6 +111,8 @@ deed-replay-permit = you open the recording
 deed-recovery-object = you object to the recovery
 
 ## Empty lists
+say-origin-pinned = { $origin } (as { $path } has it)
+say-origin-of-server = { $origin } (the server's word: no trust directory says so)
 say-more = there is more: { $command }
 say-no-accounts = no accounts
 say-no-entries = no entries

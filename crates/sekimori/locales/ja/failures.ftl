@@ -141,6 +141,10 @@ failure-founding-fails = 創設の内容を検証できません: { $why }
 
 failure-proof-unreadable = `{ $path }` は手形でも証明でもありません: { $why }
     .hint = `sekimori grant tegata` または `sekimori ledger proof` で作り直してください
+failure-origin-differs = サーバは `{ $found }` と名乗っていますが、`{ $path }` が信頼するのは `{ $trusted }` です。署名はしません
+    .hint = 接続先（--gate、--socket）を確認してください。別の環境なら、その環境の信頼ディレクトリを --trust で指定してください
+failure-server-clock-far = サーバの時計は { $server }、この端末の時計は { $here } で、{ $limit } を超えて離れています。この時計では署名しません
+    .hint = 信頼できる時計と比べてください。サーバの時計が正しい場合や、それを確認する操作の場合は、--by-server-clock を付けてください
 failure-founders-differ = 創設者は { $found } ですが、信頼しているのは { $trusted } です
     .hint = 別の環境のものか、この環境のものに見せかけたものです
 failure-checkpoint-fails = 検査点を検証できません: { $why }

@@ -105,6 +105,8 @@ deed-replay-permit = 記録を開きます
 deed-recovery-object = 鍵の復旧に異議を申し立てます
 
 ## 空の一覧
+say-origin-pinned = { $origin }（{ $path } のとおり）
+say-origin-of-server = { $origin }（サーバの言葉による。信頼ディレクトリの裏付けなし）
 say-more = 続きがあります: { $command }
 say-no-accounts = アカウントはありません
 say-no-entries = 台帳項目はありません

@@ -121,7 +121,7 @@ fn sheet(desk: &Desk<'_>, title: &str, view: &GrantView) -> Sheet {
     let mut sheet = desk.sheet(title, &[]);
     sheet.row("label-grant", view.grant.to_string());
     sheet.row("label-request", view.request.to_string());
-    sheet.row("label-account", view.account.clone());
+    sheet.row("label-account", named(view.account_id, Some(&view.account)));
     sheet.row("label-person", named(view.person, view.person_name.as_deref()));
     sheet.row("label-from", desk.moment(view.window.from()));
     sheet.row("label-until", desk.moment(view.window.until()));

@@ -89,14 +89,14 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 }
 
 fn card(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<()> {
-    let origin = origin(args.origin.as_deref(), desk)?;
+    let (origin, origin_text) = origin(args.origin.as_deref(), desk)?;
     let (adds, person, persona) = whose(args, desk)?;
     let name =
         args.name.as_deref().map(|name| desk.commit::<PersonName>(name)).transpose()?.map(|(_, opening)| opening);
     let signer = desk.signer()?;
     let key = signer.public_key().clone();
     let mut sheet = desk.sheet("say-card", &[("adds", adds.name().into())]);
-    sheet.row("label-origin", origin.to_string());
+    sheet.row("label-origin", origin_text);
     sheet.row("label-person", named(person, args.name.as_deref()));
     sheet.row("label-persona", persona.to_string());
     sheet.word("label-kind", words::kind(args.kind.into()));
@@ -115,10 +115,18 @@ fn card(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     Ok(())
 }
 
-fn origin(given: Option<&str>, desk: &mut Desk<'_>) -> Outcome<OriginName> {
+/// The installation, and how it is shown: what the person typed is their own word.
+fn origin(given: Option<&str>, desk: &mut Desk<'_>) -> Outcome<(OriginName, String)> {
     match given {
-        Some(text) => text.parse().map_err(|_| Failure::OriginUnreadable { text: text.chars().take(120).collect() }),
-        None => desk.connect()?.origin(),
+        Some(text) => {
+            let unreadable = |_| Failure::OriginUnreadable { text: text.chars().take(120).collect() };
+            text.parse().map(|origin: OriginName| (origin, text.to_owned())).map_err(unreadable)
+        }
+        None => {
+            let origin = desk.connect()?.origin()?;
+            let text = desk.origin_text(&origin);
+            Ok((origin, text))
+        }
     }
 }
 

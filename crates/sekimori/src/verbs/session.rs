@@ -136,7 +136,8 @@ fn subject(title: &str, session: &str, caller: &mut Caller, desk: &Desk<'_>) -> 
     ids::same(&session, &found.session)?;
     let mut sheet = desk.sheet(title, &[]);
     sheet.row("label-session", found.session.to_string());
-    sheet.row("label-account", found.account);
+    sheet.row("label-grant", found.grant.to_string());
+    sheet.row("label-account", named(found.account_id, Some(&found.account)));
     sheet.row("label-person", named(found.person, found.person_name.as_deref()));
     sheet.row("label-opened", desk.moment(found.opened));
     Ok((session, sheet))
