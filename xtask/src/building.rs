@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use testkit::Trouble;
 
 use crate::Stop;
-use crate::tally::{self, Tally};
+use crate::tally::{self, Runner, Tally};
 
 /// The repository's first folder.
 pub(crate) fn root() -> PathBuf {
@@ -66,7 +66,7 @@ fn executable_of(message: &str, package: &str) -> Option<PathBuf> {
 }
 
 /// Runs a command to its end, showing what it writes, and counts the tests it reports. A failure that reports none counts as one.
-pub(crate) fn counted(command: &mut Command) -> Result<Tally, Stop> {
+pub(crate) fn counted(command: &mut Command, runner: Runner) -> Result<Tally, Stop> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -74,8 +74,8 @@ pub(crate) fn counted(command: &mut Command) -> Result<Tally, Stop> {
         .spawn()
         .map_err(Trouble::at(format!("{command:?}")))?;
     let readers = [
-        child.stdout.take().map(|pipe| follow(pipe, Stream::Out)),
-        child.stderr.take().map(|pipe| follow(pipe, Stream::Error)),
+        child.stdout.take().map(|pipe| follow(pipe, Stream::Out, runner)),
+        child.stderr.take().map(|pipe| follow(pipe, Stream::Error, runner)),
     ];
     let mut all = Tally::default();
     for reader in readers.into_iter().flatten() {
@@ -95,7 +95,7 @@ enum Stream {
 }
 
 /// Shows every line as it comes, and adds up the summaries among them.
-fn follow(pipe: impl std::io::Read + Send + 'static, to: Stream) -> std::thread::JoinHandle<Tally> {
+fn follow(pipe: impl std::io::Read + Send + 'static, to: Stream, runner: Runner) -> std::thread::JoinHandle<Tally> {
     std::thread::spawn(move || {
         let mut all = Tally::default();
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
@@ -104,7 +104,7 @@ fn follow(pipe: impl std::io::Read + Send + 'static, to: Stream) -> std::thread:
                 Stream::Out => println!("{line}"),
                 Stream::Error => eprintln!("{line}"),
             }
-            if let Some(tally) = tally::read_line(&line) {
+            if let Some(tally) = tally::read_line(&line, runner) {
                 all.add(tally);
             }
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_failure_without_a_count_is_a_failure() {
-        let tally = counted(Command::new("sh").args(["-c", "echo nothing to count; exit 4"])).unwrap();
+        let tally = counted(Command::new("sh").args(["-c", "echo nothing to count; exit 4"]), Runner::Own).unwrap();
         assert_eq!(tally, Tally { passed: 0, failed: 1 });
     }
 }

@@ -11,7 +11,7 @@ use testkit::{Scratch, Trouble, users};
 
 use crate::Stop;
 use crate::building::counted;
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 
 pub(crate) const NAME: &str = "sekimori-tester";
 /// A run that takes longer hangs.
@@ -32,7 +32,10 @@ pub(crate) fn run_tests(programs: &[PathBuf], binary: &Path, arguments: &[&str])
     let mut all = Tally::default();
     for program in programs {
         let program = copy(&stage, program)?;
-        all.add(counted(inside(&stage, id).arg(program).args(arguments).env("SEKIMORI_BINARY", &sekimori))?);
+        all.add(counted(
+            inside(&stage, id).arg(program).args(arguments).env("SEKIMORI_BINARY", &sekimori),
+            Runner::Own,
+        )?);
     }
     Ok(all)
 }

@@ -7,7 +7,7 @@ use testkit::process;
 
 use crate::building::{self, cargo, counted, executables};
 use crate::packages::{self, CXX, Consent, FAKETIME, LESS, SSH, SSH_KEYGEN, SSHD, STRACE, TMUX, UNSHARE, VIM};
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 use crate::{Stop, fuzzing, plain_user, terminal};
 
 /// Which tests.
@@ -79,7 +79,7 @@ impl Run {
         self.add(&format!("unit and property tests, {who}"), tally);
         if self.extent == Extent::All {
             terminal::heading("examples in the documentation");
-            let tally = counted(&mut cargo(&["test", "--quiet", "--workspace", "--doc"]))?;
+            let tally = counted(&mut cargo(&["test", "--quiet", "--workspace", "--doc"]), Runner::Own)?;
             self.add("examples in the documentation", tally);
         }
         Ok(())
@@ -188,7 +188,7 @@ impl Run {
             named.push(binary);
             line.extend(["env".into(), named, program.into()]);
             let mut command = Command::new(&line[0]);
-            all.add(counted(command.args(&line[1..]).args(arguments).current_dir(building::root()))?);
+            all.add(counted(command.args(&line[1..]).args(arguments).current_dir(building::root()), Runner::Own)?);
         }
         Ok(all)
     }
@@ -200,7 +200,8 @@ impl Run {
             left_out.extend(root_only);
         }
         let mut command;
-        if building::has("nextest") {
+        let runner = if building::has("nextest") { Runner::Nextest } else { Runner::Own };
+        if runner == Runner::Nextest {
             command = cargo(&["nextest", "run", "--no-fail-fast"]);
             command.args(selection);
             if !left_out.is_empty() {
@@ -213,7 +214,7 @@ impl Run {
                 command.args(["--skip", name]);
             });
         }
-        counted(&mut command)
+        counted(&mut command, runner)
     }
 
     fn add(&mut self, what: &str, tally: Tally) {

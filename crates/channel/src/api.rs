@@ -99,31 +99,87 @@ pub enum Query {
     /// What is missing, how old the last checkpoint and anchor are, clocks. Answered to anybody local.
     Doctor,
     Whoami,
-    People,
-    Groups,
-    Targets,
-    Accounts,
+    /// In the order of their ids.
+    People {
+        page: Page<PersonId>,
+    },
+    Person {
+        person: PersonId,
+    },
+    /// The person behind a persona.
+    PersonOf {
+        persona: PersonaId,
+    },
+    /// In the order of the persons' ids, then of fingerprints; retired ones as well.
+    Keys {
+        person: Option<PersonId>,
+        page: Page<Fingerprint>,
+    },
+    /// One row for each member, in the order of groups' labels, then of persons' ids.
+    Groups {
+        page: Page<Membership>,
+    },
+    /// In the order of their ids.
+    Targets {
+        page: Page<TargetId>,
+    },
+    Target {
+        target: TargetId,
+    },
+    TargetNamed {
+        label: Label,
+    },
+    /// In the order of their ids; those on one target, or all.
+    Accounts {
+        target: Option<TargetId>,
+        page: Page<AccountId>,
+    },
+    Account {
+        account: AccountId,
+    },
     /// The policy in force.
     Rules,
-    Motions,
+    /// Those that wait, in the order of their ids.
+    Motions {
+        page: Page<MotionId>,
+    },
     /// With what the asker needs in order to second it: the statement's fields and opened texts.
     Motion {
         motion: MotionId,
     },
-    Requests,
+    /// Those that wait, in the order of their ids.
+    Requests {
+        page: Page<RequestId>,
+    },
     /// With what an approver needs: the fields, the purpose and its salt.
     Request {
         request: RequestId,
     },
-    Grants,
-    Sessions {
-        ended: bool,
+    /// Those that are not over, in the order of their ids.
+    Grants {
+        page: Page<GrantId>,
     },
-    /// The newest first, or those about one thing.
+    Grant {
+        grant: GrantId,
+    },
+    /// What a request was given.
+    GrantOf {
+        request: RequestId,
+    },
+    /// The asker's own, or everybody's where the asker sees all.
+    Sessions {
+        which: Which,
+        page: Page<SessionId>,
+    },
+    /// One that lives.
+    Session {
+        session: SessionId,
+    },
+    /// The newest first: all of them, those about one thing, of one kind, or both.
     Entries {
         about: Option<String>,
-        before: Option<u64>,
-        limit: u32,
+        kind: Option<String>,
+        page: Page<u64>,
     },
     Entry {
         seq: u64,
@@ -167,6 +223,78 @@ pub enum Query {
     VerifyReplay,
 }
 
+/// Most rows that one answer holds, whatever was asked for.
+pub const MOST_ROWS: u32 = 500;
+
+/// Which part of a list is wanted: the rows after one that was seen, in the list's own order. The row itself may be gone since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page<C> {
+    pub after: Option<C>,
+    /// Brought between 1 and [`MOST_ROWS`].
+    pub limit: u32,
+}
+
+/// A part of a list. A part may hold fewer rows than were asked for, even none, and not be the last: only `next` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rows<R, C> {
+    pub rows: Vec<R>,
+    /// What to ask with for the part that follows; none: there is no more.
+    pub next: Option<C>,
+}
+
+/// Which sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// In the order of their ids.
+    Live,
+    /// Also those that are over, the latest opened first.
+    Ever,
+}
+
+/// That a person belongs to a group. Written `group/per_…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    pub group: Label,
+    pub person: PersonId,
+}
+
+impl std::fmt::Display for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.group, self.person)
+    }
+}
+
+/// A text that is no `group/per_…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a place among the members of groups is written `group/per_…`")]
+pub struct NoMembership;
+
+impl std::str::FromStr for Membership {
+    type Err = NoMembership;
+
+    fn from_str(text: &str) -> Result<Self, NoMembership> {
+        let (group, person) = text.split_once('/').ok_or(NoMembership)?;
+        let group = group.parse().map_err(|_| NoMembership)?;
+        Ok(Self { group, person: person.parse().map_err(|_| NoMembership)? })
+    }
+}
+
+impl Serialize for Membership {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Membership {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ApiAnswer {
@@ -196,16 +324,25 @@ pub struct Receipt {
 pub enum View {
     Doctor(DoctorView),
     Who(WhoView),
-    People(Vec<PersonView>),
-    Groups(BTreeMap<Label, Vec<PersonId>>),
-    Targets(Vec<TargetView>),
-    Accounts(Vec<AccountView>),
+    People(Rows<PersonView, PersonId>),
+    Person(PersonView),
+    Keys(Rows<HeldKeyView, Fingerprint>),
+    Groups(Rows<MemberView, Membership>),
+    Targets(Rows<TargetView, TargetId>),
+    Target(TargetView),
+    Accounts(Rows<AccountView, AccountId>),
+    Account(AccountView),
     Rules(Option<Policy>),
-    Motions(Vec<MotionView>),
-    Requests(Vec<RequestView>),
-    Grants(Vec<GrantView>),
-    Sessions(Vec<SessionView>),
-    Entries(Vec<EntryView>),
+    Motions(Rows<MotionView, MotionId>),
+    Motion(Box<MotionView>),
+    Requests(Rows<RequestView, RequestId>),
+    Request(Box<RequestView>),
+    Grants(Rows<GrantView, GrantId>),
+    /// None: the request was given nothing that still stands.
+    Grant(Option<Box<GrantView>>),
+    Sessions(Rows<SessionView, SessionId>),
+    Session(SessionView),
+    Entries(Rows<EntryView, u64>),
     /// Entries in order, and the checkpoints that cover no more than them and more than what was before them.
     LedgerPage {
         entries: Vec<String>,
@@ -238,7 +375,6 @@ pub enum View {
         anchors: Vec<AnchorView>,
         next: Option<u64>,
     },
-    Account(AccountView),
     Replay {
         entries: u64,
         agrees: bool,
@@ -320,6 +456,27 @@ pub struct KeyView {
     pub retired: bool,
 }
 
+/// A key and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldKeyView {
+    pub fingerprint: Fingerprint,
+    pub key: PublicKey,
+    pub retired: bool,
+    pub persona: PersonaId,
+    pub kind: PersonaKind,
+    pub person: PersonId,
+    pub person_name: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberView {
+    pub group: Label,
+    pub person: PersonId,
+    pub person_name: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetView {
@@ -393,6 +550,7 @@ pub struct GrantView {
     pub grant: GrantId,
     pub request: RequestId,
     pub account: String,
+    pub account_id: AccountId,
     pub person: PersonId,
     pub person_name: Option<String>,
     pub window: Window,
@@ -410,6 +568,7 @@ pub struct SessionView {
     pub session: SessionId,
     pub grant: GrantId,
     pub account: String,
+    pub account_id: AccountId,
     pub person: PersonId,
     pub person_name: Option<String>,
     pub opened: Timestamp,

@@ -8,7 +8,7 @@ pub mod keeper;
 use serde::{Deserialize, Serialize};
 
 /// Both ends must speak exactly this version; anything else is refused at the handshake.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first frame each side sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,7 +75,7 @@ impl State {
 
     fn found(&mut self, founded: &Founded, seq: u64) {
         let origin = Origin::at(seq);
-        let administrators = ADMINISTRATORS.parse().expect("the constant is a label");
+        let administrators: Label = ADMINISTRATORS.parse().expect("the constant is a label");
         let mut members = OrdMap::new();
         for founder in &founded.founding.founders {
             self.people
@@ -86,6 +86,7 @@ impl State {
                 .insert(founder.persona, Persona { person: founder.person, kind: PersonaKind::Admin, origin });
             self.add_key(&founder.key, founder.persona, origin);
             members.insert(founder.person, origin);
+            self.people.memberships.entry(founder.person).or_default().insert(administrators.clone());
             self.people.appointed.entry(founder.person).or_default().insert(origin);
         }
         self.people.groups.insert(administrators, members);
@@ -174,6 +175,7 @@ impl State {
             Act::KeyEnrol { persona, key, .. } => self.add_key(key, *persona, origin),
             Act::GroupJoin { group, person } => {
                 self.people.groups.entry(group.clone()).or_default().insert(*person, origin);
+                self.people.memberships.entry(*person).or_default().insert(group.clone());
                 if group.as_str() == ADMINISTRATORS {
                     self.people.appointed.entry(*person).or_default().insert(origin);
                 }
@@ -346,6 +348,9 @@ impl State {
             Deed::GroupLeave { group, person } => {
                 if let Some(members) = self.people.groups.get_mut(group) {
                     members.remove(person);
+                }
+                if let Some(groups) = self.people.memberships.get_mut(person) {
+                    groups.remove(group);
                 }
                 self.drop_motions_to_join(group, person);
             }

@@ -95,6 +95,8 @@ pub struct People {
     /// What the key material is, whatever its wrapping (a plain and a hardware form of one point are one).
     pub material: OrdMap<KeyMaterialId, Fingerprint>,
     pub groups: OrdMap<Label, OrdMap<PersonId, Origin>>,
+    /// The same by who belongs to them.
+    pub memberships: OrdMap<PersonId, OrdSet<Label>>,
     /// Every time a person joined the administrators, also where they left since: proofs of what they signed need it.
     pub appointed: OrdMap<PersonId, OrdSet<Origin>>,
     /// Records found to be one natural person point to the record that stands for them all.

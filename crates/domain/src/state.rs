@@ -21,7 +21,7 @@ use crate::statement::RequestFields;
 use crate::time::{Timestamp, Window};
 
 /// Changes when the same entries fold to another state; a snapshot of another version is not used.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 3;
 
 /// Where something came from: the entries that brought it about, for proofs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

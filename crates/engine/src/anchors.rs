@@ -12,7 +12,7 @@ use domain::event::{Attempt, Event, RecordingAnchored};
 use domain::{Actor, Entry, Refusal, SessionId, State, Timestamp};
 use ledger::{Hash, InclusionProof, MemoryTree};
 use sshwire::Fingerprint;
-use store::{Blob, BlobKey, Order, SubjectKey};
+use store::{Blob, BlobKey, Order};
 use tegata::anchors::{leaf, leaf_text};
 
 use crate::engine::{Engine, unavailable};
@@ -67,16 +67,13 @@ impl Engine {
 
     /// The number of the entry that ended the session; beyond all where none did.
     fn end_entry(&self, session: &SessionId) -> Result<u64, Refusal> {
-        let subject = SubjectKey::new(session.to_string()).map_err(|e| unavailable("session id", &e))?;
-        let newest = self.reader.by_subject(&subject, 0..u64::MAX, Order::NewestFirst, store::MAX_PAGE);
-        let newest = newest.map_err(|e| unavailable("reading the ledger", &e))?;
-        let ended = newest.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok());
-        let mut ended = ended.filter(|entry| match &entry.event {
+        let is_end = |event: &Event| match event {
             Event::SessionEnded(fact) => fact.session == *session,
             Event::ErrandEnded(fact) => fact.recorded.is_some_and(|recorded| recorded.session == *session),
             _ => false,
-        });
-        Ok(ended.next().map_or(u64::MAX, |entry| entry.seq))
+        };
+        let ended = self.first_about(session, &["session.ended", "errand.ended"], is_end)?;
+        Ok(ended.map_or(u64::MAX, |entry| entry.seq))
     }
 }
 

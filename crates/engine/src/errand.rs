@@ -8,7 +8,7 @@ use channel::keeper::{Ask, ErrandOrder};
 use domain::decide::PROBE_REACH;
 use domain::event::{Attempt, ErrandEnded, ErrandOpened, ErrandOutcome, ErrandRecorded, ErrandRecording, Event};
 use domain::motion::{ErrandKind, Principal};
-use domain::{Actor, Entry, ErrandId, Refusal, SessionId, State, TargetId, Timestamp, Window};
+use domain::{Actor, ErrandId, Refusal, SessionId, State, TargetId, Timestamp, Window};
 use ledger::Hash;
 use sshwire::PublicKey;
 
@@ -137,14 +137,12 @@ impl Engine {
     }
 
     fn errand_recording(&self, errand: &ErrandId) -> Result<Option<ErrandRecording>, Refusal> {
-        let subject = store::SubjectKey::new(errand.to_string()).map_err(|e| unavailable("errand id", &e))?;
-        let about = self.reader.by_subject(&subject, 0..u64::MAX, store::Order::OldestFirst, 16);
-        let about = about.map_err(|e| unavailable("reading the ledger", &e))?;
-        let recording =
-            about.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok()).find_map(|e| match e.event {
-                Event::ErrandOpened(opened) if opened.errand == *errand => opened.recorded,
-                _ => None,
-            });
+        let is_opening = |event: &Event| matches!(event, Event::ErrandOpened(opened) if opened.errand == *errand);
+        let opened = self.first_about(errand, &["errand.opened"], is_opening)?;
+        let recording = opened.and_then(|entry| match entry.event {
+            Event::ErrandOpened(opened) => opened.recorded,
+            _ => None,
+        });
         Ok(recording)
     }
 }

@@ -14,7 +14,6 @@ use domain::motion::{AccountName, Act};
 use domain::statement::{Decision, Deed, Signed};
 use domain::{Actor, Entry, PersonId, RecoveryId, Refusal, SessionId, State, Timestamp};
 use sshwire::Fingerprint;
-use store::{Order, SubjectKey};
 use tegata::statement;
 
 use crate::engine::{Engine, unavailable};
@@ -85,17 +84,12 @@ impl Engine {
 
     /// Where the session's opening stands in the ledger.
     pub(crate) fn session_entry(&self, session: &SessionId) -> Result<u64, Refusal> {
-        let subject = SubjectKey::new(session.to_string()).map_err(|e| unavailable("session id", &e))?;
-        let about = self
-            .reader
-            .by_subject(&subject, 0..u64::MAX, Order::OldestFirst, 16)
-            .map_err(|e| unavailable("reading the ledger", &e))?;
-        let opened =
-            about.iter().filter_map(|stored| Entry::decode(&stored.bytes).ok()).find(|entry| match &entry.event {
-                Event::SessionOpened(opened) => opened.session == *session,
-                Event::ErrandOpened(opened) => opened.recorded.is_some_and(|recorded| recorded.session == *session),
-                _ => false,
-            });
+        let is_opening = |event: &Event| match event {
+            Event::SessionOpened(opened) => opened.session == *session,
+            Event::ErrandOpened(opened) => opened.recorded.is_some_and(|recorded| recorded.session == *session),
+            _ => false,
+        };
+        let opened = self.first_about(session, &["session.opened", "errand.opened"], is_opening)?;
         opened.map(|entry| entry.seq).ok_or(Refusal::SessionUnknown { session: *session })
     }
 

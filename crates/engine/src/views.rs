@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use channel::api::{
     AccountView, Check, DoctorView, EntryView, GrantView, Health, KeyView, MotionView, Opening, PersonView,
-    PersonaView, Query, RequestView, SessionView, TargetView, View, WhoView,
+    PersonaView, Query, RequestView, TargetView, View, WhoView,
 };
 use channel::keeper::{Ask, ReplayOrder};
 use domain::committed::{Committed, Text};
@@ -22,13 +22,10 @@ use domain::{
 };
 use ledger::InclusionProof;
 use sshwire::Fingerprint;
-use store::{Order, SubjectKey};
 
 use crate::engine::{Engine, Fence, Users, unavailable};
 use crate::keeper_link::KeeperError;
 
-/// Rows in one answer.
-const MOST_ROWS: u32 = 500;
 /// Bytes of a recording, or of entries, after which an answer ends.
 const PAGE: usize = 1 << 20;
 /// A target's clock is waited for this long.
@@ -55,38 +52,40 @@ impl Engine {
         match query {
             Query::Doctor => Ok(View::Doctor(self.doctor(&state, About::Everything))),
             Query::Whoami => self.who_view(&key).map(View::Who),
-            Query::People => Ok(View::People(state.people.persons.keys().map(|id| self.person(&state, id)).collect())),
-            Query::Groups => Ok(View::Groups(
-                state
-                    .people
-                    .groups
-                    .iter()
-                    .map(|(label, members)| (label.clone(), members.keys().copied().collect()))
-                    .collect(),
-            )),
-            Query::Targets => {
-                Ok(View::Targets(state.estate.targets.keys().filter_map(|id| self.target(&state, id)).collect()))
+            Query::People { page } => self.people(&state, page),
+            Query::Person { person } => self.one_person(&state, person),
+            Query::PersonOf { persona } => self.person_of(&state, persona),
+            Query::Keys { person, page } => self.keys(&state, person, page),
+            Query::Groups { page } => self.groups(&state, page),
+            Query::Targets { page } => self.targets(&state, page),
+            Query::Target { target } => self.one_target(&state, &target),
+            Query::TargetNamed { label } => {
+                let (target, _) = state.estate.target(&label).ok_or(Refusal::NothingSuch { about: label })?;
+                self.one_target(&state, &target)
             }
-            Query::Accounts => Ok(View::Accounts(
-                state.estate.accounts.keys().filter_map(|id| self.account(&state, id, &me)).collect(),
-            )),
+            Query::Accounts { target, page } => self.accounts(&state, target, page, &me),
+            Query::Account { account } => {
+                self.account(&state, &account, &me).map(View::Account).ok_or(Refusal::AccountUnknown { account })
+            }
             Query::AccountNamed { account, target } => {
                 self.account_named(&state, &account, &target, &me).map(View::Account)
             }
             Query::Rules => Ok(View::Rules(state.policy.as_ref().map(|p| (*p.policy).clone()))),
-            Query::Motions => {
-                Ok(View::Motions(state.motions.values().filter_map(|m| self.motion(&state, m)).collect()))
-            }
+            Query::Motions { page } => self.motions(&state, page),
             Query::Motion { motion } => self.one_motion(&state, &motion),
-            Query::Requests => Ok(View::Requests(
-                state.passage.requests.values().filter_map(|r| self.request(&state, r, &me)).collect(),
-            )),
+            Query::Requests { page } => self.requests(&state, page, &me),
             Query::Request { request } => self.one_request(&state, &request, &me),
-            Query::Grants => {
-                Ok(View::Grants(state.passage.grants.iter().map(|(id, g)| self.grant(&state, id, g, &me)).collect()))
+            Query::Grants { page } => self.grants(&state, page, &me),
+            Query::Grant { grant } => {
+                let found = state.passage.grants.get(&grant).ok_or(Refusal::GrantUnknown { grant })?;
+                Ok(View::Grant(Some(Box::new(self.grant(&state, &grant, found, &me)))))
             }
-            Query::Sessions { ended } => self.sessions(&state, ended, &me),
-            Query::Entries { about, before, limit } => self.entries(&state, about, before, limit, &me),
+            Query::GrantOf { request } => Ok(View::Grant(self.grant_of(&state, &request, &me).map(Box::new))),
+            Query::Sessions { which, page } => self.sessions(&state, which, page, &me),
+            Query::Session { session } => self.one_session(&state, session, &me),
+            Query::Entries { about, kind, page } => {
+                self.entries(&state, &crate::lists::Sought { about, kind }, &page, &me)
+            }
             Query::Entry { seq } => self.entry(seq),
             Query::LedgerPage { from, below } => self.ledger_page(from..below),
             Query::Tegata { grant } => self.tegata(&grant),
@@ -117,12 +116,12 @@ impl Engine {
             let done = self.front.is_idle(&target);
             if changed.is_err() || done {
                 let state = self.state();
-                return Ok(View::Targets(self.target(&state, &target).into_iter().collect()));
+                return self.one_target(&state, &target);
             }
         }
     }
 
-    fn name(&self, state: &State, person: &PersonId) -> Option<String> {
+    pub(crate) fn name(&self, state: &State, person: &PersonId) -> Option<String> {
         state.people.persons.get(person).and_then(|p| self.texts.text(&p.name))
     }
 
@@ -140,7 +139,7 @@ impl Engine {
         })
     }
 
-    fn person(&self, state: &State, id: &PersonId) -> PersonView {
+    pub(crate) fn person(&self, state: &State, id: &PersonId) -> PersonView {
         let people = &state.people;
         let keys_of = |persona| {
             people
@@ -148,7 +147,10 @@ impl Engine {
                 .map(|(fingerprint, k)| KeyView { fingerprint: *fingerprint, key: k.key.clone(), retired: k.retired })
                 .collect()
         };
-        let personas = people.personas.iter().filter(|(_, p)| p.person == *id);
+        // Whoever has a persona has a key for it, were it a retired one.
+        let held = people.holdings.get(id).into_iter().flatten().filter_map(|key| people.keys.get(key));
+        let personas: BTreeSet<domain::PersonaId> = held.map(|key| key.persona).collect();
+        let personas = personas.iter().filter_map(|persona| people.personas.get_key_value(persona));
         PersonView {
             person: *id,
             name: self.name(state, id),
@@ -161,7 +163,7 @@ impl Engine {
         }
     }
 
-    fn target(&self, state: &State, id: &TargetId) -> Option<TargetView> {
+    pub(crate) fn target(&self, state: &State, id: &TargetId) -> Option<TargetView> {
         let target = state.estate.targets.get(id)?;
         Some(TargetView {
             target: *id,
@@ -174,7 +176,7 @@ impl Engine {
         })
     }
 
-    fn account(&self, state: &State, id: &AccountId, me: &Asker) -> Option<AccountView> {
+    pub(crate) fn account(&self, state: &State, id: &AccountId, me: &Asker) -> Option<AccountView> {
         let account = state.estate.accounts.get(id)?;
         let target = state.estate.targets.get(&account.target)?;
         Some(AccountView {
@@ -209,7 +211,7 @@ impl Engine {
     }
 
     /// `root@db1`, as people say it.
-    fn account_text(&self, state: &State, id: &AccountId) -> String {
+    pub(crate) fn account_text(&self, state: &State, id: &AccountId) -> String {
         let Some(account) = state.estate.accounts.get(id) else { return id.to_string() };
         let target = state
             .estate
@@ -219,12 +221,32 @@ impl Engine {
         format!("{}@{target}", self.login(&account.name).unwrap_or_else(|| id.to_string()))
     }
 
-    fn one_motion(&self, state: &State, id: &MotionId) -> Result<View, Refusal> {
-        let motion = state.motions.get(id).ok_or(Refusal::MotionUnknown { motion: *id })?;
-        Ok(View::Motions(self.motion(state, motion).into_iter().collect()))
+    fn one_person(&self, state: &State, person: PersonId) -> Result<View, Refusal> {
+        let known = state.people.persons.contains_key(&person);
+        if known { Ok(View::Person(self.person(state, &person))) } else { Err(Refusal::PersonUnknown { person }) }
     }
 
-    fn motion(&self, state: &State, motion: &Motion) -> Option<MotionView> {
+    fn person_of(&self, state: &State, persona: domain::PersonaId) -> Result<View, Refusal> {
+        let found = state.people.personas.get(&persona).ok_or(Refusal::PersonaUnknown { persona })?;
+        self.one_person(state, found.person)
+    }
+
+    fn one_target(&self, state: &State, target: &TargetId) -> Result<View, Refusal> {
+        self.target(state, target).map(View::Target).ok_or(Refusal::TargetUnknown { target: *target })
+    }
+
+    fn grant_of(&self, state: &State, request: &RequestId, me: &Asker) -> Option<GrantView> {
+        let id = state.passage.granted.get(request)?;
+        state.passage.grants.get(id).map(|grant| self.grant(state, id, grant, me))
+    }
+
+    fn one_motion(&self, state: &State, id: &MotionId) -> Result<View, Refusal> {
+        let unknown = Refusal::MotionUnknown { motion: *id };
+        let Some(motion) = state.motions.get(id) else { return Err(unknown) };
+        self.motion(state, motion).map(|view| View::Motion(Box::new(view))).ok_or(Refusal::Unavailable)
+    }
+
+    pub(crate) fn motion(&self, state: &State, motion: &Motion) -> Option<MotionView> {
         let entry = self.decoded(motion.filed)?;
         let Event::MotionFiled(filed) = entry.event else { return None };
         Some(MotionView {
@@ -257,11 +279,12 @@ impl Engine {
     }
 
     fn one_request(&self, state: &State, id: &RequestId, me: &Asker) -> Result<View, Refusal> {
-        let request = state.passage.requests.get(id).ok_or(Refusal::RequestUnknown { request: *id })?;
-        Ok(View::Requests(self.request(state, request, me).into_iter().collect()))
+        let unknown = Refusal::RequestUnknown { request: *id };
+        let Some(request) = state.passage.requests.get(id) else { return Err(unknown) };
+        self.request(state, request, me).map(|view| View::Request(Box::new(view))).ok_or(Refusal::Unavailable)
     }
 
-    fn request(&self, state: &State, request: &Request, me: &Asker) -> Option<RequestView> {
+    pub(crate) fn request(&self, state: &State, request: &Request, me: &Asker) -> Option<RequestView> {
         let entry = self.decoded(request.filed)?;
         let Event::RequestFiled(filed) = entry.event else { return None };
         let (nonce, expires) = match filed.filing {
@@ -331,13 +354,14 @@ impl Engine {
         decide(state, Proposal { event, actor, at: now, cause: None }, GrantId::from_random([0; 16])).map(|_| ())
     }
 
-    fn grant(&self, state: &State, id: &GrantId, grant: &Grant, me: &Asker) -> GrantView {
+    pub(crate) fn grant(&self, state: &State, id: &GrantId, grant: &Grant, me: &Asker) -> GrantView {
         let request = &grant.request;
         let now = state.judged_at(self.clock.wall());
         GrantView {
             grant: *id,
             request: request.fields.request,
             account: self.account_text(state, &request.fields.account),
+            account_id: request.fields.account,
             person: request.beneficiary,
             person_name: self.name(state, &request.beneficiary),
             window: request.fields.window,
@@ -349,79 +373,7 @@ impl Engine {
         }
     }
 
-    fn sessions(&self, state: &State, ended: bool, me: &Asker) -> Result<View, Refusal> {
-        let live = state.passage.sessions.iter().map(|(id, s)| SessionView {
-            session: *id,
-            grant: s.grant,
-            account: self.account_text(state, &s.account),
-            person: s.person,
-            person_name: self.name(state, &s.person),
-            opened: s.opened,
-            ends: s.ends,
-            order: s.order,
-            ended: None,
-        });
-        let mut rows: Vec<SessionView> = live.filter(|s| me.sees_all || me.person == s.person).collect();
-        if ended {
-            rows.extend(self.ended_sessions(state)?.into_iter().filter(|s| me.sees_all || me.person == s.person));
-        }
-        Ok(View::Sessions(rows))
-    }
-
-    fn ended_sessions(&self, state: &State) -> Result<Vec<SessionView>, Refusal> {
-        let stored = self
-            .reader
-            .by_kind("session.ended", 0..u64::MAX, Order::NewestFirst, 100)
-            .map_err(|e| unavailable("reading the ledger", &e))?;
-        let ends = stored.iter().filter_map(|s| Entry::decode(&s.bytes).ok());
-        let rows = ends.filter_map(|entry| {
-            let Event::SessionEnded(ended) = entry.event else { return None };
-            let opening = self.decoded(self.session_entry(&ended.session).ok()?)?;
-            let Event::SessionOpened(opened) = opening.event else { return None };
-            let Actor::Person { person, .. } = opening.actor else { return None };
-            Some(SessionView {
-                session: ended.session,
-                grant: opened.grant,
-                account: self.account_text(state, &opened.account),
-                person,
-                person_name: self.name(state, &person),
-                opened: opening.time,
-                ends: ended.ended,
-                order: domain::state::Order::Flow,
-                ended: Some((ended.ended, ended.ending)),
-            })
-        });
-        Ok(rows.collect())
-    }
-
-    fn entries(
-        &self,
-        state: &State,
-        about: Option<String>,
-        before: Option<u64>,
-        limit: u32,
-        me: &Asker,
-    ) -> Result<View, Refusal> {
-        let range = 0..before.unwrap_or(u64::MAX);
-        let limit = usize::try_from(limit.min(MOST_ROWS)).unwrap_or(1);
-        let reading = |e: store::StoreError| unavailable("reading the ledger", &e);
-        let stored = match about {
-            Some(about) => {
-                let subject = SubjectKey::new(&about).map_err(|_| Refusal::Unreadable)?;
-                self.reader.by_subject(&subject, range, Order::NewestFirst, limit).map_err(reading)?
-            }
-            None => {
-                let head = self.reader.head().map_err(reading)?.size().min(range.end);
-                let from = head.saturating_sub(limit as u64);
-                let mut page = self.reader.read(from..head).collect::<Result<Vec<_>, _>>().map_err(reading)?;
-                page.reverse();
-                page
-            }
-        };
-        Ok(View::Entries(stored.into_iter().map(|s| self.entry_view(state, s.seq, s.bytes, me)).collect()))
-    }
-
-    fn entry_view(&self, state: &State, seq: u64, bytes: Vec<u8>, me: &Asker) -> EntryView {
+    pub(crate) fn entry_view(&self, state: &State, seq: u64, bytes: Vec<u8>, me: &Asker) -> EntryView {
         let text = String::from_utf8(bytes).unwrap_or_default();
         let mut names = BTreeMap::new();
         if me.sees_all || me.kind == PersonaKind::Admin {
@@ -665,27 +617,21 @@ fn check<const N: usize>(key: &str, health: Health, arguments: [(&str, String); 
     }
 }
 
-fn label(text: &str) -> Label {
+pub(crate) fn label(text: &str) -> Label {
     text.parse().expect("a word of ours is a label")
 }
 
 fn groups_of(state: &State, person: &PersonId) -> BTreeSet<Label> {
-    state
-        .people
-        .groups
-        .iter()
-        .filter(|(_, members)| members.contains_key(person))
-        .map(|(label, _)| label.clone())
-        .collect()
+    state.people.memberships.get(person).into_iter().flatten().cloned().collect()
 }
 
 /// Who asks.
-struct Asker {
-    person: PersonId,
+pub(crate) struct Asker {
+    pub(crate) person: PersonId,
     persona: domain::PersonaId,
     kind: PersonaKind,
     key: Fingerprint,
-    sees_all: bool,
+    pub(crate) sees_all: bool,
     /// A signature that is none, for asking `decide` what it would say.
     nothing: sshwire::Signature,
 }

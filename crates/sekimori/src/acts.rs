@@ -9,7 +9,10 @@ use domain::rule::{Policy, Rule, Selector};
 use domain::{PersonId, PersonaId, TargetId};
 use sshwire::PublicKey;
 
+use crate::connection::Connection;
 use crate::desk::Desk;
+use crate::failure::{Failure, Outcome};
+use crate::ids;
 use crate::proof::{ADDRESS, LOGIN, NAME, Texts};
 use crate::sheet::Sheet;
 use crate::words;
@@ -49,6 +52,44 @@ impl Known {
 
     fn target_label(&self, target: &TargetId) -> &str {
         self.targets.get(target).map_or("?", |view| view.label.as_str())
+    }
+}
+
+/// Asks the server about those that an act names by id.
+pub(crate) fn known(connection: &mut Connection, act: &Act) -> Outcome<Known> {
+    let (mut people, mut targets) = (Vec::new(), Vec::new());
+    for person in persons_of(act) {
+        people.extend(if_there(ids::person_of(connection, person))?);
+    }
+    if let Act::KeyEnrol { persona, .. } = act {
+        people.extend(if_there(ids::owner_of(connection, *persona))?);
+    }
+    if let Act::TargetPin { target, .. } | Act::AccountAdd { target, .. } = act {
+        targets.extend(if_there(ids::target_of(connection, *target))?);
+    }
+    Ok(Known::of(&people, targets))
+}
+
+/// What the server knows nothing of is shown by its id alone.
+fn if_there<T>(asked: Outcome<T>) -> Outcome<Option<T>> {
+    match asked {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::NothingNamed { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn persons_of(act: &Act) -> Vec<PersonId> {
+    match act {
+        Act::PersonaAdd { person, .. } | Act::GroupJoin { person, .. } | Act::PersonThaw { person } => vec![*person],
+        Act::IdentityLink { one, other } => vec![*one, *other],
+        Act::AccountAdd { owner, .. } => vec![*owner],
+        Act::PersonAdd { .. }
+        | Act::KeyEnrol { .. }
+        | Act::TargetAdd { .. }
+        | Act::TargetPin { .. }
+        | Act::PolicySet { .. }
+        | Act::ClockConfirm { .. } => vec![],
     }
 }
 

@@ -136,6 +136,7 @@ pub(crate) fn command(words: &[&str], surroundings: &mut Surroundings) -> Exit {
 }
 
 fn read(words: &[OsString], surroundings: &mut Surroundings) -> Result<CommandLine, Exit> {
+    surroundings.words = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     CommandLine::try_parse_from(words).map_err(|error| {
         let wants_json = words.iter().any(|word| word == "--json");
         let lang = language(&GlobalArgs::default(), &surroundings.environment);

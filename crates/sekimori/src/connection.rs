@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,31 +19,42 @@ use crate::files;
 use crate::gate::Gate;
 use crate::settings::{GateWay, Reach};
 use crate::sign::{self, StatementSigner};
+use crate::trust::TrustDir;
 
 /// A server that has greeted and sent its challenge.
 pub(crate) struct Connection {
     transport: Transport,
+    /// The trust directory, which says for whom statements are made.
+    trust: Option<PathBuf>,
     pub(crate) challenge: Challenge,
 }
 
 impl Connection {
     /// Reaches the server and reads its challenge.
-    pub(crate) fn open(reach: &Reach) -> Outcome<Self> {
+    pub(crate) fn open(reach: &Reach, trust: Option<&Path>) -> Outcome<Self> {
         let mut transport = match reach {
             Reach::Socket(path) => Transport::socket(path)?,
             Reach::Gate(way) => Transport::gate(way)?,
         };
         let challenge = transport.greet().map_err(|error| transport.blame(error))?;
-        Ok(Self { transport, challenge })
+        Ok(Self { transport, trust: trust.map(Path::to_owned), challenge })
     }
 
-    /// The installation that statements are made for.
+    /// The installation that statements are made for: the one that the server says it is, and where there is a trust directory no other
+    /// than that one. Everything that is signed for a server asks here first.
     pub(crate) fn origin(&self) -> Outcome<OriginName> {
-        let origin = self.challenge.origin.as_deref().ok_or(Refusal::NotFounded)?;
-        origin.parse().map_err(|_| Failure::OriginUnreadable { text: origin.chars().take(120).collect() })
+        let found = self.challenge.origin.as_deref().ok_or(Refusal::NotFounded)?;
+        if let Some(dir) = &self.trust {
+            let trusted = TrustDir::origins(dir)?;
+            if !trusted.iter().any(|origin| origin == found) {
+                let found = found.chars().take(120).collect();
+                return Err(Failure::OriginDiffers { found, trusted: trusted.join(", "), path: files::shown(dir) });
+            }
+        }
+        found.parse().map_err(|_| Failure::OriginUnreadable { text: found.chars().take(120).collect() })
     }
 
-    /// Until when what is signed now may be filed.
+    /// Until when what is signed now may be filed, by the server's clock. [`Desk::expiry`](crate::desk::Desk::expiry) looks at that clock first.
     pub(crate) fn expiry(&self) -> Timestamp {
         self.challenge.now.plus(STATEMENT_LIFE)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channel::api::{Opening, Receipt, Submission, WhoView};
+use channel::api::{Opening, Receipt, Rows, Submission, WhoView};
 use domain::committed::Text;
 use domain::event::OriginName;
 use domain::motion::Act;
@@ -17,9 +17,11 @@ use tegata::statement;
 
 use crate::connection::Connection;
 use crate::failure::{Failure, Outcome};
+use crate::files;
 use crate::messages::{self, Argument, Lang};
+use crate::pages;
 use crate::screen::{Attended, Screen};
-use crate::settings::{Asking, Form, Settings};
+use crate::settings::{Asking, Form, ServerClock, Settings};
 use crate::sheet::Sheet;
 use crate::sign::{self, StatementSigner};
 use crate::surroundings::Surroundings;
@@ -108,6 +110,24 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// A part of a list: with `--json` as it is, else as a table and, where there is more, the command that shows it.
+    pub(crate) fn answer_part<R: Serialize, C: Serialize + std::fmt::Display>(
+        &mut self,
+        part: &Rows<R, C>,
+        table: &Table,
+        empty: &str,
+    ) {
+        self.answer(part, |desk| {
+            if !table.is_empty() || part.next.is_none() {
+                desk.show_table(table, empty);
+            }
+            if let Some(next) = &part.next {
+                let command = pages::command_after(&desk.around.words, &next.to_string());
+                desk.say("say-more", &[("command", command.into())]);
+            }
+        });
+    }
+
     pub(crate) fn moment(&self, at: Timestamp) -> String {
         times::moment(at, self.zone())
     }
@@ -182,7 +202,7 @@ impl Desk<'_> {
 impl Desk<'_> {
     /// Without saying who asks. Recoveries under way are told to everybody who connects.
     pub(crate) fn connect(&mut self) -> Outcome<Connection> {
-        let connection = Connection::open(&self.settings.reach)?;
+        let connection = Connection::open(&self.settings.reach, self.settings.trust.as_deref())?;
         for recovery in &connection.challenge.recoveries {
             let (id, persona, key) =
                 (recovery.recovery.to_string(), recovery.persona.to_string(), recovery.key.to_string());
@@ -232,20 +252,49 @@ impl Desk<'_> {
 const LOOKS_FOR_SERVER: u32 = 60;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
+/// A server's clock that is farther from this machine's is not signed by without a word.
+pub(crate) const FARTHEST_SERVER_CLOCK: Duration = Duration::from_secs(5 * 60);
+
 /// Signing and filing.
 impl Desk<'_> {
     /// Shows the sheet, asks, and signs exactly these fields.
     pub(crate) fn sign<S: Statement>(&mut self, caller: &Caller, fields: &S, mut sheet: Sheet) -> Outcome<Signed> {
-        let (nonce, expires) = (Nonce::from_random(self.random()), caller.connection.expiry());
+        let (nonce, expires) = (Nonce::from_random(self.random()), self.expiry(&caller.connection)?);
         let bytes = statement::bytes(&caller.origin, fields, nonce, expires);
         let key = caller.signer.public_key().fingerprint();
-        sheet.row("label-origin", caller.origin.to_string());
+        sheet.row("label-origin", self.origin_text(&caller.origin));
         sheet.row("label-signer", format!("{key} ({})", caller.who.persona));
         sheet.row("label-to-be-filed-by", self.moment(expires));
         sheet.row("label-statement", statement::hash(&bytes).to_string());
         self.confirm(&sheet, "say-sign")?;
         let signature = sign::sign(&*caller.signer, statement::namespace::<S>(), &bytes)?;
         Ok(Signed { key, nonce, expires, signature })
+    }
+
+    /// Until when what is signed now may be filed. Windows and expiries are made by the server's clock, so it must be near this machine's, unless
+    /// the person says otherwise.
+    pub(crate) fn expiry(&self, connection: &Connection) -> Outcome<Timestamp> {
+        let (server, here) = (connection.challenge.now, self.now());
+        let apart = server.since(here).max(here.since(server));
+        if apart > FARTHEST_SERVER_CLOCK && self.settings.server_clock == ServerClock::NearOurs {
+            return Err(Failure::ServerClockFar {
+                server: self.moment(server),
+                here: self.moment(here),
+                limit: self.span(FARTHEST_SERVER_CLOCK),
+            });
+        }
+        Ok(connection.expiry())
+    }
+
+    /// The installation, and whose word that is.
+    pub(crate) fn origin_text(&self, origin: &OriginName) -> String {
+        match &self.settings.trust {
+            Some(dir) => {
+                let dir = files::shown(dir);
+                self.text("say-origin-pinned", &[("origin", origin.to_string().into()), ("path", dir.into())])
+            }
+            None => self.text("say-origin-of-server", &[("origin", origin.to_string().into())]),
+        }
     }
 
     /// Files an act that a second person must sign as well.

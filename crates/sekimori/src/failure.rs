@@ -88,6 +88,9 @@ failures! {
     IdTooShort { text } = "id-too-short", Usage;
     IdNamesSeveral { text, ids } = "id-names-several", Usage;
     NothingNamed { text } = "nothing-named", Usage;
+    /// No row of the list that was asked for is or was called so.
+    AfterUnknown { text } = "after-unknown", Usage;
+    AfterUnreadable { text, wanted } = "after-unreadable", Usage;
     AccountUnreadable { text } = "account-unreadable", Usage;
     AddressUnreadable { text } = "address-unreadable", Usage;
     GateUnreadable { text } = "gate-unreadable", Usage;
@@ -135,6 +138,9 @@ failures! {
     FoundingFails { why } = "founding-fails", ProofFails;
 
     ProofUnreadable { path, why } = "proof-unreadable", ProofFails;
+    /// The server is, or says that it is, another installation than the trusted one.
+    OriginDiffers { found, trusted, path } = "origin-differs", ProofFails;
+    ServerClockFar { server, here, limit } = "server-clock-far", CannotDecide;
     FoundersDiffer { found, trusted } = "founders-differ", ProofFails;
     CheckpointFails { why } = "checkpoint-fails", ProofFails;
     InclusionFails { why } = "inclusion-fails", ProofFails;

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use channel::api::{AccountView, PersonView, Query, TargetView};
 use domain::id::{IdError, PREFIXES};
 use domain::{
-    AccountId, ErrandId, GrantId, Label, MotionId, PersonId, PersonaId, RecoveryId, RequestId, SessionId, TargetId,
+    AccountId, ErrandId, GrantId, Label, MotionId, PersonId, PersonaId, RecoveryId, RefusalCode, RequestId, SessionId,
+    TargetId,
 };
 
 use crate::connection::{Connection, view};
@@ -49,24 +50,26 @@ fn check_prefix<I: Named>(text: &str) -> Outcome<()> {
 
 /// A target by its label, its id or the beginning of its id.
 pub(crate) fn target(connection: &mut Connection, text: &str) -> Outcome<TargetView> {
-    let targets = view!(connection, Query::Targets => Targets);
-    let found = if text.starts_with(TargetId::PREFIX) {
-        let id: TargetId = resolve(connection, text)?;
-        targets.into_iter().find(|target| target.target == id)
-    } else {
-        let label = label(text)?;
-        targets.into_iter().find(|target| target.label == label)
-    };
-    found.ok_or_else(|| Failure::NothingNamed { text: text.to_owned() })
+    if text.starts_with(TargetId::PREFIX) {
+        let target: TargetId = resolve(connection, text)?;
+        return target_of(connection, target);
+    }
+    let label = label(text)?;
+    let found = nameless(text, || Ok(view!(connection, Query::TargetNamed { label: label.clone() } => Target)))?;
+    same(&label, &found.label).map(|()| found)
+}
+
+pub(crate) fn target_of(connection: &mut Connection, target: TargetId) -> Outcome<TargetView> {
+    let found = nameless(&target.to_string(), || Ok(view!(connection, Query::Target { target } => Target)))?;
+    same(&target, &found.target).map(|()| found)
 }
 
 /// An account as `name@target`, or by its id or the beginning of it, which is the only way where its name is a person's.
 pub(crate) fn account(connection: &mut Connection, text: &str) -> Outcome<AccountView> {
     if !text.contains('@') {
-        let id: AccountId = resolve(connection, text)?;
-        let accounts = view!(connection, Query::Accounts => Accounts);
-        let found = accounts.into_iter().find(|account| account.account == id);
-        return found.ok_or_else(|| Failure::NothingNamed { text: text.to_owned() });
+        let account: AccountId = resolve(connection, text)?;
+        let found = nameless(text, || Ok(view!(connection, Query::Account { account } => Account)))?;
+        return same(&account, &found.account).map(|()| found);
     }
     let (name, target) = account_and_target(text)?;
     let found = view!(connection, Query::AccountNamed { account: name.clone(), target: target.clone() } => Account);
@@ -93,10 +96,43 @@ pub(crate) fn account_name(account: &AccountView) -> String {
 
 /// A person by id or the beginning of it.
 pub(crate) fn person(connection: &mut Connection, text: &str) -> Outcome<PersonView> {
-    let id: PersonId = resolve(connection, text)?;
-    let people = view!(connection, Query::People => People);
-    people.into_iter().find(|person| person.person == id).ok_or_else(|| Failure::NothingNamed { text: text.to_owned() })
+    let person: PersonId = resolve(connection, text)?;
+    person_of(connection, person)
 }
+
+pub(crate) fn person_of(connection: &mut Connection, person: PersonId) -> Outcome<PersonView> {
+    let found = nameless(&person.to_string(), || Ok(view!(connection, Query::Person { person } => Person)))?;
+    same(&person, &found.person).map(|()| found)
+}
+
+/// The person behind a persona, as the server says.
+pub(crate) fn owner_of(connection: &mut Connection, persona: PersonaId) -> Outcome<PersonView> {
+    nameless(&persona.to_string(), || Ok(view!(connection, Query::PersonOf { persona } => Person)))
+}
+
+/// The server must not answer about something else than was asked.
+pub(crate) fn same<T: PartialEq + Display>(asked: &T, found: &T) -> Outcome<()> {
+    let otherwise = || Failure::NamedOtherwise { asked: asked.to_string(), found: found.to_string() };
+    if asked == found { Ok(()) } else { Err(otherwise()) }
+}
+
+/// What was typed names nothing, where the server knows nothing of that name.
+fn nameless<T>(text: &str, ask: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    ask().map_err(|failure| match failure {
+        Failure::Refused(refusal) if UNKNOWN.contains(&refusal.code()) => {
+            Failure::NothingNamed { text: text.to_owned() }
+        }
+        other => other,
+    })
+}
+
+const UNKNOWN: &[RefusalCode] = &[
+    RefusalCode::PersonUnknown,
+    RefusalCode::PersonaUnknown,
+    RefusalCode::TargetUnknown,
+    RefusalCode::AccountUnknown,
+    RefusalCode::NothingSuch,
+];
 
 pub(crate) fn label(text: &str) -> Outcome<Label> {
     let unreadable = |why: domain::label::LabelError| Failure::LabelUnreadable {

@@ -13,6 +13,7 @@ mod gate;
 mod ids;
 mod keyring;
 mod messages;
+mod pages;
 mod places;
 mod policy_file;
 mod proof;

@@ -76,6 +76,13 @@ pub(crate) fn parse(path: &Path, text: &str, version: u64, accounts: &Accounts, 
     Ok(policy)
 }
 
+/// The accounts that a policy names as `name@target`; none where it cannot be read, which [`parse`] then says.
+pub(crate) fn accounts_named(text: &str) -> BTreeSet<String> {
+    let rules = toml::from_str::<File>(text).map(|file| file.rules).unwrap_or_default();
+    let named = rules.iter().flat_map(|rule| &rule.get_ref().accounts).map(Spanned::get_ref);
+    named.filter(|name| name.contains('@')).cloned().collect()
+}
+
 fn policy(file: &File, version: u64, accounts: &Accounts) -> Result<Policy, Wrong> {
     let record_input = match file.record_input {
         Recording::Never => RecordInput::Never,

@@ -39,6 +39,9 @@ pub(crate) struct GlobalArgs {
     /// Answer with one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Sign though the server's clock is far from this machine's
+    #[arg(long, global = true)]
+    pub(crate) by_server_clock: bool,
     /// Sign without asking
     #[arg(long, short = 'y', global = true)]
     pub(crate) yes: bool,
@@ -56,6 +59,13 @@ pub(crate) enum Form {
 pub(crate) enum Asking {
     BeforeSigning,
     Never,
+}
+
+/// Whether statements are made by a server's clock that this machine's contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerClock {
+    NearOurs,
+    AsItIs,
 }
 
 /// How the server is reached.
@@ -83,6 +93,7 @@ pub(crate) struct Settings {
     pub(crate) lang: Lang,
     pub(crate) form: Form,
     pub(crate) asking: Asking,
+    pub(crate) server_clock: ServerClock,
 }
 
 /// `$XDG_CONFIG_HOME/sekimori/cli.toml`.
@@ -116,6 +127,7 @@ impl Settings {
             trust: options.trust.or_else(|| environment.trust.clone()).or(file.trust),
             lang,
             form: if options.json { Form::Json } else { Form::Text },
+            server_clock: if options.by_server_clock { ServerClock::AsItIs } else { ServerClock::NearOurs },
             asking: if options.yes { Asking::Never } else { Asking::BeforeSigning },
         })
     }

@@ -14,6 +14,8 @@ use crate::zone;
 pub(crate) type Random = Box<dyn FnMut(&mut [u8])>;
 
 pub(crate) struct Surroundings {
+    /// The command line as it was typed, for saying how to go on.
+    pub(crate) words: Vec<String>,
     pub(crate) environment: Environment,
     pub(crate) screen: Screen,
     pub(crate) keyring: Box<dyn Keyring>,
@@ -30,6 +32,7 @@ impl Surroundings {
         let environment = Environment::read();
         let screen = Screen::of_process();
         Self {
+            words: Vec::new(),
             keyring: Box::new(SystemKeyring::of(&environment, screen.attended)),
             zone: zone::local(environment.zone.as_deref()),
             environment,

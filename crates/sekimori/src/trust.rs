@@ -28,6 +28,12 @@ impl TrustDir {
         Ok(Self { trust, policy })
     }
 
+    /// The installations whose ledgers it trusts: their names are those of the log keys.
+    pub(crate) fn origins(dir: &Path) -> Outcome<Vec<String>> {
+        let read = Self::read(Some(dir))?;
+        Ok(read.policy.logs().iter().map(|log| log.name().to_string()).collect())
+    }
+
     /// Writes a new directory that trusts this founding; gives the paths of its files.
     pub(crate) fn write(dir: &Path, founding: &Founding) -> Outcome<[PathBuf; 2]> {
         let unwritable =

@@ -41,6 +41,30 @@ impl Reader {
         })
     }
 
+    /// The entries about `subject` of one kind in `range`; at most `limit`. Looks at no bytes of the others.
+    ///
+    /// # Errors
+    /// As [`Reader::by_subject`].
+    pub fn by_subject_and_kind(
+        &self,
+        (subject, kind): (&SubjectKey, &str),
+        range: Range<u64>,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        page_limit(limit)?;
+        let recent = self.recent(|recent| recent.about(subject, &range))?;
+        self.at_one_moment(|connection| {
+            let size = read_head(connection)?.size();
+            let mut seqs: BTreeSet<u64> = recent.into_iter().filter(|seq| *seq < size).collect();
+            seqs.extend(indexed(connection, subject, &range, order, usize::MAX)?);
+            match order {
+                Order::OldestFirst => fetch_of_kind(connection, kind, seqs.into_iter(), limit),
+                Order::NewestFirst => fetch_of_kind(connection, kind, seqs.into_iter().rev(), limit),
+            }
+        })
+    }
+
     /// The subjects that begin with `prefix`, in order; at most `limit`. For completing an id.
     ///
     /// # Errors
@@ -252,6 +276,27 @@ fn fetch(connection: &Connection, seqs: impl Iterator<Item = u64>) -> Result<Vec
         rows.next()?.ok_or_else(|| missing(seq)).and_then(read_entry)
     };
     seqs.map(&mut one).collect()
+}
+
+fn fetch_of_kind(
+    connection: &Connection,
+    kind: &str,
+    mut seqs: impl Iterator<Item = u64>,
+    limit: usize,
+) -> Result<Vec<Entry>> {
+    let mut select = connection.prepare_cached(
+        "SELECT seq, time_us, bytes FROM entry WHERE seq = ?1 AND kind = (SELECT id FROM kind WHERE name = ?2)",
+    )?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(seq) = seqs.next()
+    {
+        let mut rows = select.query((to_sql(seq), kind))?;
+        if let Some(row) = rows.next()? {
+            found.push(read_entry(row)?);
+        }
+    }
+    Ok(found)
 }
 
 fn indexed_prefix(connection: &Connection, prefix: &[u8], limit: usize) -> Result<Vec<SubjectKey>> {

@@ -200,6 +200,15 @@ impl Model {
             let find = |order| reader.by_subject(&subject(n), range.clone(), order, limit).unwrap();
             assert_eq!(find(Order::OldestFirst).iter().map(|e| e.seq).collect::<Vec<_>>(), oldest);
             assert_eq!(find(Order::NewestFirst).iter().map(|e| e.seq).collect::<Vec<_>>(), newest);
+            for (kind, name) in KINDS.iter().enumerate() {
+                let of_both = |seq: &u64| about(seq) && usize::from(self.entries[*seq as usize].kind) == kind;
+                let oldest: Vec<u64> = range.clone().filter(of_both).take(limit).collect();
+                let newest: Vec<u64> = range.clone().rev().filter(of_both).take(limit).collect();
+                let of = (&subject(n), *name);
+                let find = |order| reader.by_subject_and_kind(of, range.clone(), order, limit).unwrap();
+                assert_eq!(find(Order::OldestFirst).iter().map(|e| e.seq).collect::<Vec<_>>(), oldest);
+                assert_eq!(find(Order::NewestFirst).iter().map(|e| e.seq).collect::<Vec<_>>(), newest);
+            }
         }
         let there: BTreeSet<SubjectKey> =
             self.entries.iter().flat_map(|entry| &entry.subjects).map(|n| subject(*n)).collect();

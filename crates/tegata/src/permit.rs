@@ -124,8 +124,15 @@ pub struct Voice {
 /// What no offline proof can show, and who therefore vouches for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServersWord {
-    /// That no entry outside the proof, older or younger, revoked the grant, froze or removed a person, key or member, or linked two persons.
+    /// That no younger entry revoked the grant, or froze or removed a person, key or member.
     NothingTakenBackSince,
+    /// That no two of the persons were known to be one: a link that two persons signed is proved where it is in the proof, its absence is not.
+    NoLinkLeftOut,
+    /// That the persons were still in their groups, and their keys not retired, when they asked and agreed: how they came in is proved, that no entry
+    /// outside the proof took them out before is not.
+    MembershipsThen,
+    /// That the rules in the proof were those in force then: that two administrators signed them is proved, that no newer ones were left out is not.
+    RulesThen,
     /// The times in entries.
     Times,
     /// That the requester typed this request: it came through an SSH terminal, without the requester's signature over it.
@@ -286,7 +293,14 @@ impl Replay {
     fn words(&self, grant: &Grant) -> Vec<ServersWord> {
         let typed = self.typed.contains(&grant.request.filed).then_some(ServersWord::RequestFiledThroughSsh);
         let recovered = self.recovered.then_some(ServersWord::KeyRecovered);
-        [ServersWord::NothingTakenBackSince, ServersWord::Times].into_iter().chain(typed).chain(recovered).collect()
+        let always = [
+            ServersWord::NothingTakenBackSince,
+            ServersWord::NoLinkLeftOut,
+            ServersWord::MembershipsThen,
+            ServersWord::RulesThen,
+            ServersWord::Times,
+        ];
+        always.into_iter().chain(typed).chain(recovered).collect()
     }
 }
 

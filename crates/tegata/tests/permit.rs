@@ -51,7 +51,14 @@ mod what_verifies {
             .map(|f| (f.person, world.pen.public(f.key).fingerprint(), KeyClass::Ed25519, Presence::NotAHardwareKey));
         assert_eq!(approvers, expected);
         assert_eq!(verdict.granted, granted_at);
-        assert_eq!(verdict.words, [ServersWord::NothingTakenBackSince, ServersWord::Times]);
+        let words = [
+            ServersWord::NothingTakenBackSince,
+            ServersWord::NoLinkLeftOut,
+            ServersWord::MembershipsThen,
+            ServersWord::RulesThen,
+            ServersWord::Times,
+        ];
+        assert_eq!(verdict.words, words);
         assert_eq!(verdict.principal, world.state.estate.accounts[&shop.vault.1].principal);
         assert_eq!(verdict.founders, trust(&world).founders);
     }
@@ -988,5 +995,72 @@ mod history_is_no_passage {
         let mut other = head;
         other.root = leaf_hash(b"another");
         assert!(matches!(tegata(&world, grant).verify_under(&other, &trust(&world)), Err(Fault::Inclusion(_))));
+    }
+}
+
+/// Why the verdict says whose word these things are: a server that left them out of the proof gives a file that verifies.
+mod rests_on_the_servers_word {
+    use super::*;
+
+    /// The whole ledger but for these entries.
+    fn without(world: &W, grant: GrantId, left_out: std::ops::Range<u64>) -> Result<(), Fault> {
+        let rest: Vec<u64> = (0..world.state.journal.size).filter(|place| !left_out.contains(place)).collect();
+        tegata_with(world, grant, &rest).verify(&trust(world)).map(drop)
+    }
+
+    /// Approved against the rules; the whole ledger tells, the file without what was written meanwhile does not.
+    #[track_caller]
+    fn only_the_left_out_entries_tell(
+        world: &mut W,
+        approver: &Face,
+        request: RequestId,
+        policy: u64,
+        meanwhile: std::ops::Range<u64>,
+    ) {
+        let fields =
+            domain::statement::DecisionFields { policy, ..world.decision_fields(approver, request, Decision::Approve) };
+        let event = world.decision(approver.key, fields);
+        world.force_by(approver, event);
+        let grant = GrantId::from_random([42; 16]);
+        world.force(Event::GrantMade(GrantMade { grant, request }), Actor::Engine);
+        let told = without(world, grant, 0..0).expect_err("with everything in it the rules tell");
+        assert!(matches!(told, Fault::Rule { .. }), "{told}");
+        without(world, grant, meanwhile).expect("nothing in the file tells");
+    }
+
+    fn asked(world: &mut W, shop: &Shop) -> (RequestId, u64) {
+        let request = world.ask(&shop.operator, shop.db1.1).expect("an operator may ask");
+        (request, world.state.journal.size)
+    }
+
+    #[test]
+    fn that_requester_and_approver_were_not_known_to_be_one_person() {
+        let (mut world, shop) = shop();
+        let (request, from) = asked(&mut world, &shop);
+        world.carried(Act::IdentityLink { one: shop.operator.person, other: shop.lead.person });
+        let meanwhile = from..world.state.journal.size;
+        let policy = world.state.policy.as_ref().expect("there are rules").policy.version;
+        only_the_left_out_entries_tell(&mut world, &shop.lead, request, policy, meanwhile);
+    }
+
+    #[test]
+    fn that_the_approver_was_still_in_the_group() {
+        let (mut world, shop) = shop();
+        let (request, from) = asked(&mut world, &shop);
+        let leave = Deed::GroupLeave { group: label("leads"), person: shop.lead.person };
+        world.deed(&shop.lead, leave).expect("an own place");
+        let meanwhile = from..world.state.journal.size;
+        let policy = world.state.policy.as_ref().expect("there are rules").policy.version;
+        only_the_left_out_entries_tell(&mut world, &shop.lead, request, policy, meanwhile);
+    }
+
+    #[test]
+    fn that_the_rules_were_those_in_force() {
+        let (mut world, shop) = shop();
+        let (request, from) = asked(&mut world, &shop);
+        let policy = world.state.policy.as_ref().expect("there are rules").policy.version;
+        world.set_policy(vec![rule("shop", "operators", "shop", "security", 1)]);
+        let meanwhile = from..world.state.journal.size;
+        only_the_left_out_entries_tell(&mut world, &shop.lead, request, policy, meanwhile);
     }
 }

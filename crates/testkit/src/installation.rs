@@ -146,7 +146,10 @@ impl Installation {
     /// `sekimori …` as somebody; what is to be signed is signed without a question.
     pub fn as_person(&self, key: &KeyPair, words: &[&str]) -> Command {
         let mut command = self.command(&[]);
-        command.arg("--key").arg(&key.private).arg("--yes").args(words);
+        command.arg("--key").arg(&key.private).arg("--yes");
+        // People's own clocks go on as they are while the gate's is set.
+        command.args(self.clock.is_some().then_some("--by-server-clock"));
+        command.args(words);
         command
     }
 

@@ -35,8 +35,8 @@ impl Entry {
 /// The entries that name an id, the oldest first.
 pub(crate) fn about<T: Target>(world: &World<T>, id: &str) -> Vec<Entry> {
     let said = world.gate.json(&world.auditor.key, &["ledger", "list", "--about", id, "--limit", "500"]).unwrap();
-    let views: Vec<Value> = serde_json::from_str(&said).unwrap();
-    let mut entries: Vec<Entry> = views.iter().map(Entry::of).collect();
+    let views: Value = serde_json::from_str(&said).unwrap();
+    let mut entries: Vec<Entry> = views["rows"].as_array().unwrap().iter().map(Entry::of).collect();
     entries.sort_by_key(|entry| entry.seq);
     entries
 }
@@ -61,8 +61,8 @@ pub(crate) fn after(earlier: i64, later: i64) -> Duration {
 /// The ids of sessions that live now.
 pub(crate) fn live<T: Target>(world: &World<T>) -> Vec<String> {
     let said = world.gate.json(&world.auditor.key, &["session", "list"]).unwrap();
-    let sessions: Vec<Value> = serde_json::from_str(&said).unwrap();
-    sessions.iter().map(|session| session["session"].as_str().unwrap().to_owned()).collect()
+    let sessions: Value = serde_json::from_str(&said).unwrap();
+    sessions["rows"].as_array().unwrap().iter().map(|session| session["session"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Whether folding the ledger anew, every signature checked, gives the state that the engine decides by.

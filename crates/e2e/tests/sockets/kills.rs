@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use channel::ChannelError;
-use channel::api::{EntryView, Query, Submission, View};
+use channel::api::{EntryView, Page, Query, Submission, View};
 use domain::committed::Purpose;
 use domain::rule::Channel;
 use domain::statement::{Decision, DecisionFields, RequestFields};
@@ -84,8 +84,8 @@ fn socket(gate: &Installation) -> PathBuf {
 
 fn account(world: &World, asker: &Signer) -> AccountId {
     let mut caller = Caller::connect(&socket(&world.gate), asker).unwrap();
-    match caller.read(Query::Accounts).unwrap() {
-        View::Accounts(accounts) => accounts[0].account,
+    match caller.read(Query::Accounts { target: None, page: Page { after: None, limit: 1 } }).unwrap() {
+        View::Accounts(accounts) => accounts.rows[0].account,
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +111,7 @@ fn kill_again_and_again(world: &World, answered: &AtomicU64) -> u64 {
         // Killed when dropped, as by `kill -9`.
         let engine = Tame::start(world.gate.command(&["engine"]).stdout(Stdio::null()).stderr(Stdio::null())).unwrap();
         // One in five dies while it starts, or just after.
-        if kills % 5 == 0 {
+        if kills.is_multiple_of(5) {
             pause(dice.up_to(400));
         } else {
             wait_for_answers(answered, 1 + dice.next() % 8);
@@ -242,14 +242,15 @@ fn check(world: &World, auditor: &Signer, acknowledged: &[Acknowledged]) {
 
 fn all_entries(world: &World, auditor: &Signer) -> BTreeMap<u64, String> {
     let mut caller = Caller::connect(&socket(&world.gate), auditor).unwrap();
-    let (mut all, mut before) = (BTreeMap::new(), None);
+    let (mut all, mut after) = (BTreeMap::new(), None);
     loop {
-        let View::Entries(page) = caller.read(Query::Entries { about: None, before, limit: 200 }).unwrap() else {
+        let page = Page { after, limit: 200 };
+        let View::Entries(part) = caller.read(Query::Entries { about: None, kind: None, page }).unwrap() else {
             panic!("entries were asked for")
         };
-        all.extend(page.into_iter().map(|EntryView { seq, bytes, .. }| (seq, bytes)));
-        before = all.keys().next().copied();
-        if before.is_none_or(|oldest| oldest == 0) {
+        all.extend(part.rows.into_iter().map(|EntryView { seq, bytes, .. }| (seq, bytes)));
+        after = part.next;
+        if after.is_none() {
             return all;
         }
     }

@@ -111,6 +111,9 @@ deed-replay-permit = you open the recording
 deed-recovery-object = you object to the recovery
 
 ## Empty lists
+say-origin-pinned = { $origin } (as { $path } has it)
+say-origin-of-server = { $origin } (the server's word: no trust directory says so)
+say-more = there is more: { $command }
 say-no-accounts = no accounts
 say-no-entries = no entries
 say-no-grants = no grants
@@ -322,6 +325,9 @@ servers-word-nothing-left-out = that everything that happened was written down
 servers-word-own-entries = what the server's own entries say: sessions, errands, refusals, anchors
 servers-word-one-ledger = that nobody was shown another ledger: the policy asks for no witness
 servers-word-nothing-taken-back = that nothing was taken back since: no revocation, no frozen person, no removed key
+servers-word-no-link = that no two of these persons were known to be one: a link left out of this file would not show
+servers-word-memberships = that they were still in their groups, with keys not retired, when they asked and agreed; who let them in is proved
+servers-word-rules = that no newer rules were in force then; that two administrators signed these is proved
 servers-word-times = the times in the entries
 
 ## Lengths of time

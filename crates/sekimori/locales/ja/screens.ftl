@@ -105,6 +105,9 @@ deed-replay-permit = 記録を開きます
 deed-recovery-object = 鍵の復旧に異議を申し立てます
 
 ## 空の一覧
+say-origin-pinned = { $origin }（{ $path } のとおり）
+say-origin-of-server = { $origin }（サーバの言葉による。信頼ディレクトリの裏付けなし）
+say-more = 続きがあります: { $command }
 say-no-accounts = アカウントはありません
 say-no-entries = 台帳項目はありません
 say-no-grants = 許可はありません
@@ -316,6 +319,9 @@ servers-word-nothing-left-out = 起きたことがすべて書かれているこ
 servers-word-own-entries = サーバ自身の項目の内容（接続・用務・拒否・記録の固定）
 servers-word-one-ledger = ほかの誰かに別の台帳が示されていないこと。方針が立会人を求めていません
 servers-word-nothing-taken-back = その後に取り消し・凍結・鍵の廃止がなかったこと
+servers-word-no-link = この人々の中に、同一人物と分かっている組がないこと。同一人物の結び付けがこのファイルから省かれていても、見えません
+servers-word-memberships = 申請・承認の時点でも、グループに属し、鍵が廃止されていなかったこと。加入を二人が認めたことは証明されています
+servers-word-rules = その時点で、より新しい規則が有効でなかったこと。この規則に管理者二人が署名したことは証明されています
 servers-word-times = 台帳項目の時刻
 
 ## 時間の長さ

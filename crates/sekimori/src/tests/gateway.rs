@@ -166,7 +166,7 @@ pub(crate) fn granted(world: &World) -> Gateway {
         let probe = scope.spawn(|| world.run("commander", &["target", "probe", "db1", "--json"]));
         gateway.run_errand();
         let probed = probe.join().unwrap();
-        assert_eq!(probed.json()[0]["clock_offset_ms"], 7, "{}", probed.all());
+        assert_eq!(probed.json()["clock_offset_ms"], 7, "{}", probed.all());
     });
     let ask = ["request", "new", "root@db1", "--for", "1h", "--purpose", "rotate WAL archive, CHG-142", "--json"];
     let request = world.run("researcher", &ask).json()["request"].as_str().unwrap().to_owned();

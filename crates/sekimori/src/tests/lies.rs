@@ -10,14 +10,14 @@ use super::world::World;
 use crate::exit::Exit;
 
 fn requests(answer: &mut ApiAnswer, change: impl Fn(&mut channel::api::RequestView)) {
-    if let ApiAnswer::View(View::Requests(requests)) = answer {
-        requests.iter_mut().for_each(change);
+    if let ApiAnswer::View(View::Request(request)) = answer {
+        change(request);
     }
 }
 
 fn motions(answer: &mut ApiAnswer, change: impl Fn(&mut channel::api::MotionView)) {
-    if let ApiAnswer::View(View::Motions(motions)) = answer {
-        motions.iter_mut().for_each(change);
+    if let ApiAnswer::View(View::Motion(motion)) = answer {
+        change(motion);
     }
 }
 
@@ -42,7 +42,8 @@ fn check_request(change: impl Fn(&mut channel::api::RequestView) + Send + 'stati
             told.all()
         );
     }
-    let still: Vec<_> = world.run("commander", &["request", "list", "--json"]).json().as_array().unwrap().clone();
+    let still: Vec<_> =
+        world.run("commander", &["request", "list", "--json"]).json()["rows"].as_array().unwrap().clone();
     assert_eq!(still.len(), 1, "the request still waits");
 }
 

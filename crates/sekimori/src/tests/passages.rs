@@ -43,7 +43,7 @@ fn other_host_keys_are_pinned_by_two_persons() {
     world.carry("commander", "auditor", &["target", "enrol", "db1", "--host-key", &host_key]);
     let pinned = key_of("db1-rebuilt").public_key().fingerprint().to_string();
     assert_eq!(
-        world.run("commander", &["target", "list", "--json"]).json()[0]["host_keys"],
+        world.run("commander", &["target", "list", "--json"]).json()["rows"][0]["host_keys"],
         serde_json::json!([pinned])
     );
     expect![[r#"
@@ -148,6 +148,6 @@ fn a_real_servers_keys_are_scanned_and_confirmed() {
     world.carry("commander", "auditor", &["target", "add", "db2", "--address", &address, "--scan", "--yes"]);
     let key: sshwire::PublicKey = testkit::Target::host_key(&sshd).parse().unwrap();
     let listed = world.run("commander", &["target", "list", "--json"]).json();
-    let pinned: Vec<_> = listed.as_array().unwrap().iter().filter(|target| target["label"] == "db2").collect();
+    let pinned: Vec<_> = listed["rows"].as_array().unwrap().iter().filter(|target| target["label"] == "db2").collect();
     assert_eq!(pinned[0]["host_keys"], serde_json::json!([key.fingerprint()]));
 }

@@ -12,7 +12,7 @@ fn a_person_joins_by_a_card_and_two_administrators() {
         card written: DIR/researcher.card; give it to an administrator, who adds a person with it
         --
         you sign that you hold this key; the card adds a person
-          installation  gate.example/main
+          installation  gate.example/main (the server's word: no trust directory says so)
           person        per_0mnhbqspseyvcrc1wb81acs64k (the researcher)
           persona       psn_53xe6vh7y528yczn4ngm2sya9b
           kind          admin
@@ -30,12 +30,13 @@ fn a_person_joins_by_a_card_and_two_administrators() {
           persona         psn_53xe6vh7y528yczn4ngm2sya9b
           kind            admin
           key             SHA256:AFnE8nab4WCl4SmOdLSbmiqH3IY9f9yUBAXHgufobFM (ssh-ed25519)
-          installation    gate.example/main
+          installation    gate.example/main (the server's word: no trust directory says so)
           signed with     SHA256:F26t2rJGgvsdr7Wt/JiNjzM2mFIHHW1mnsaSFRmbAk4 (psn_6d0jj7ah4rw1pvb89wbwvhy7r4)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     23d259ebdcf6afbfd21c138e3e7d7201ec1856d9310dd750c888799241d88c78
     "#]].assert_eq(&filed.all());
-    let motion = world.run("auditor", &["motion", "list", "--json"]).json()[0]["motion"].as_str().unwrap().to_owned();
+    let motion =
+        world.run("auditor", &["motion", "list", "--json"]).json()["rows"][0]["motion"].as_str().unwrap().to_owned();
     expect![[r#"
         exit 0
         motion                          what          proposed by                                     since
@@ -57,7 +58,7 @@ fn a_person_joins_by_a_card_and_two_administrators() {
           proposed by     per_6d4sh1akkdetsb5e9ee30cngyc (the commander)
           since           2026-11-23 10:20:30 JST (2026-11-23T01:20:30Z)
           motion's hash   23d259ebdcf6afbfd21c138e3e7d7201ec1856d9310dd750c888799241d88c78
-          installation    gate.example/main
+          installation    gate.example/main (the server's word: no trust directory says so)
           signed with     SHA256:T/2usGfWtU42vzlryJjcJTf9gKJJvoBrrncObGgwKQc (psn_2xxs6xc3zrt2x9j07yj7mgw3ef)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     b70b1a281b0ac6f065c606d0d31492b5805fb560ec4dc7906bbd13c313e07fd0
@@ -75,7 +76,10 @@ fn nothing_is_signed_when_the_person_says_no() {
         let told = world.attended("commander", &["person", "add", &card], answer);
         assert_eq!(told.exit, Exit::Refused, "{answer:?}: {}", told.all());
     }
-    assert_eq!(world.run("auditor", &["motion", "list", "--json"]).json(), serde_json::json!([]));
+    assert_eq!(
+        world.run("auditor", &["motion", "list", "--json"]).json(),
+        serde_json::json!({ "rows": [], "next": null })
+    );
     for (role, answer) in [("one", "y\n"), ("two", "YES\n"), ("three", "はい\n")] {
         let card = world.path(role);
         world.ok(role, &["person", "card", "--name", "somebody in a role", "--out", &card]);

@@ -38,14 +38,16 @@ fn one_asks_and_another_agrees() {
           purpose         rotate WAL archive, CHG-142
           rules, version  1
           needs           at most 4 h; shell, exec; approvals: 1 × owners
-          installation    gate.example/main
+          installation    gate.example/main (the server's word: no trust directory says so)
           signed with     SHA256:AFnE8nab4WCl4SmOdLSbmiqH3IY9f9yUBAXHgufobFM (psn_53xe6vh7y528yczn4ngm2sya9b)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     b1c0ed4e0ab44a2b9e22ab4008d6b87fa3c8bde0fbf7687224d2b800bee2eada
     "#]]
     .assert_eq(&world.run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE]).all());
-    let request =
-        world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
+    let request = world.run("commander", &["request", "list", "--json"]).json()["rows"][0]["request"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     expect![[r#"
         exit 0
         request                         account   requested by                                     from                     length  purpose                      you
@@ -89,7 +91,7 @@ fn one_asks_and_another_agrees() {
           purpose         rotate WAL archive, CHG-142
           reason          planned work
           request's hash  b1c0ed4e0ab44a2b9e22ab4008d6b87fa3c8bde0fbf7687224d2b800bee2eada
-          installation    gate.example/main
+          installation    gate.example/main (the server's word: no trust directory says so)
           signed with     SHA256:F26t2rJGgvsdr7Wt/JiNjzM2mFIHHW1mnsaSFRmbAk4 (psn_6d0jj7ah4rw1pvb89wbwvhy7r4)
           to be filed by  2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           signed hash     b458a9f15ecdafe5bade7b5359b5d0cbd1fd8ac8175cdcc54053ff7f2cb8eb88
@@ -133,14 +135,16 @@ fn the_same_in_japanese() {
           目的            WAL アーカイブの入れ替え、CHG-142
           規則の版        1
           必要なもの      4時間まで、shell, exec、承認: 1 × owners
-          環境            gate.example/main
+          環境            gate.example/main（サーバの言葉による。信頼ディレクトリの裏付けなし）
           署名する鍵      SHA256:AFnE8nab4WCl4SmOdLSbmiqH3IY9f9yUBAXHgufobFM (psn_53xe6vh7y528yczn4ngm2sya9b)
           提出の期限      2026-11-23 10:30:30 JST (2026-11-23T01:30:30Z)
           署名のハッシュ  53fc9a843b897dc72c2dd200ad99d23bee88c7d027b206f4d499c430e4ab31d6
     "#]]
     .assert_eq(&world.run("researcher", &words).all());
-    let request =
-        world.run("commander", &["request", "list", "--json"]).json()[0]["request"].as_str().unwrap().to_owned();
+    let request = world.run("commander", &["request", "list", "--json"]).json()["rows"][0]["request"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     expect![[r#"
         exit 0
         申請
@@ -232,7 +236,10 @@ fn what_says_nothing_is_not_sent() {
     let told = world
         .run("researcher", &["request", "new", "root@db1", "--for", "1h", "--purpose", PURPOSE, "--channels", "sftp"]);
     assert_eq!(told.exit, Exit::Usage, "{}", told.all());
-    assert_eq!(world.run("commander", &["request", "list", "--json"]).json(), serde_json::json!([]));
+    assert_eq!(
+        world.run("commander", &["request", "list", "--json"]).json(),
+        serde_json::json!({ "rows": [], "next": null })
+    );
 }
 
 #[test]

@@ -120,6 +120,8 @@ impl Told {
 pub(crate) struct World {
     pub(crate) dir: TempDir,
     pub(crate) clock: SetClock,
+    /// By how many seconds the clocks of people's own machines are ahead of the server's.
+    pub(crate) ahead: Arc<AtomicI64>,
     draws: Arc<AtomicU64>,
     server: Option<Server>,
 }
@@ -134,7 +136,7 @@ impl World {
     /// A folder and nobody.
     pub(crate) fn empty() -> Self {
         let dir = tempfile::Builder::new().prefix("skm").tempdir().unwrap();
-        let world = Self { dir, clock: SetClock::new(), draws: Arc::default(), server: None };
+        let world = Self { dir, clock: SetClock::new(), ahead: Arc::default(), draws: Arc::default(), server: None };
         // The tests may run as root; here are no users to hand the keys to.
         std::fs::create_dir_all(world.places().config).unwrap();
         std::fs::write(world.places().config.join("sekimori.toml"), "one_user = true\n").unwrap();
@@ -270,8 +272,9 @@ impl World {
     }
 
     fn surroundings(&self, role: &str, screen: Screen) -> Surroundings {
-        let (draws, clock) = (self.draws.clone(), self.clock.clone());
+        let (draws, clock, ahead) = (self.draws.clone(), self.clock.clone(), self.ahead.clone());
         Surroundings {
+            words: Vec::new(),
             environment: Environment {
                 language: Some("en_US.UTF-8".into()),
                 home: Some(self.dir.path().join("home")),
@@ -281,7 +284,10 @@ impl World {
             keyring: Box::new(SoftKeyring(role.to_owned())),
             zone: TimeZone::posix("JST-9").unwrap(),
             random: Box::new(move |bytes| draw(&draws, bytes)),
-            clock: Box::new(move || engine::clock::Clock::wall(&clock)),
+            clock: Box::new(move || {
+                let here = engine::clock::Clock::wall(&clock).micros() + ahead.load(Ordering::SeqCst) * 1_000_000;
+                Timestamp::from_micros(here).unwrap()
+            }),
             pause: Box::new({
                 let clock = self.clock.clone();
                 move |length| clock.pass(length)
@@ -343,13 +349,26 @@ impl World {
 
     /// A socket behind which every answer passes through `change`.
     pub(crate) fn liar(&self, change: impl Fn(&mut ApiAnswer) + Send + 'static) -> String {
+        self.between(|_| (), change)
+    }
+
+    /// A socket behind which the server's first word passes through `change`.
+    pub(crate) fn impostor(&self, change: impl Fn(&mut Challenge) + Send + 'static) -> String {
+        self.between(change, |_| ())
+    }
+
+    fn between(
+        &self,
+        change_first: impl Fn(&mut Challenge) + Send + 'static,
+        change: impl Fn(&mut ApiAnswer) + Send + 'static,
+    ) -> String {
         let path = self.path(&format!("liar-{}.sock", self.draws.fetch_add(1, Ordering::SeqCst)));
         let listener = UnixListener::bind(&path).unwrap();
         let upstream = self.places().api_socket();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 // The client leaving ends one conversation, not the proxy.
-                let _over = pass_on(stream, &upstream, &change);
+                let _over = pass_on(stream, &upstream, &change_first, &change);
             }
         });
         path
@@ -367,12 +386,15 @@ impl Drop for World {
 fn pass_on(
     mut client: UnixStream,
     upstream: &Path,
+    change_first: &dyn Fn(&mut Challenge),
     change: &dyn Fn(&mut ApiAnswer),
 ) -> Result<(), channel::ChannelError> {
     let mut server = UnixStream::connect(upstream)?;
     frame::write(&mut client, &frame::read::<Greeting>(&mut server)?)?;
     frame::write(&mut server, &frame::read::<Greeting>(&mut client)?)?;
-    frame::write(&mut client, &frame::read::<Challenge>(&mut server)?)?;
+    let mut challenge = frame::read::<Challenge>(&mut server)?;
+    change_first(&mut challenge);
+    frame::write(&mut client, &challenge)?;
     loop {
         frame::write(&mut server, &frame::read::<ApiAsk>(&mut client)?)?;
         let mut answer: ApiAnswer = frame::read(&mut server)?;

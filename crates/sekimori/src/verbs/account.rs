@@ -1,7 +1,5 @@
 //! `sekimori account`: privileged identities on targets.
 
-use std::collections::BTreeSet;
-
 use channel::api::{AccountView, Opening, Query};
 use domain::committed::LoginName;
 use domain::motion::{AccountClass, AccountName, Act, Principal};
@@ -9,10 +7,10 @@ use domain::rule::Obligations;
 use domain::{AccountId, Label};
 
 use crate::acts::{self, Known};
-use crate::connection::{Connection, view};
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof::{LOGIN, Texts};
 use crate::words;
 
@@ -21,7 +19,7 @@ pub(crate) enum Verb {
     /// Propose an account; a second person must agree
     Add(AddArgs),
     /// All accounts, and what you would have to meet
-    List,
+    List(PageArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +48,7 @@ enum Class {
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
         Verb::Add(args) => add(&args, desk),
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
     }
 }
 
@@ -61,7 +59,8 @@ fn add(args: &AddArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let target = ids::target(&mut caller.connection, target)?;
     let owner = ids::person(&mut caller.connection, &args.owner)?;
     let (account_name, texts, openings) = account_name(name, args, desk)?;
-    let principal = free_principal(&mut caller.connection, desk)?;
+    // Of 2^50 principals one that is taken is not drawn; if it were, the server would say so.
+    let principal = Principal::from_random(desk.random());
     let account = AccountId::from_random(desk.random());
     let act = Act::AccountAdd {
         account,
@@ -90,24 +89,16 @@ fn account_name(name: &str, args: &AddArgs, desk: &mut Desk<'_>) -> Outcome<(Acc
     Ok((AccountName::Shared(label), Texts::new(), vec![]))
 }
 
-/// Principals are short, so one is drawn that nobody has; the server looks again.
-fn free_principal(connection: &mut Connection, desk: &mut Desk<'_>) -> Outcome<Principal> {
-    let accounts = view!(connection, Query::Accounts => Accounts);
-    let taken: BTreeSet<String> = accounts.into_iter().map(|account| account.principal).collect();
-    let drawn = std::iter::repeat_with(|| Principal::from_random(desk.random())).take(MOST_DRAWS);
-    let mut free = drawn.filter(|principal| !taken.contains(principal.as_str()));
-    free.next().ok_or_else(|| domain::Refusal::PrincipalTaken.into())
-}
-
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let accounts = view!(caller.connection, Query::Accounts => Accounts);
+    let page = args.by_id(&mut caller.connection)?;
+    let accounts = part!(args, caller.connection, Query::Accounts { target: None, page } => Accounts);
     let mut table = desk.table(&["column-account", "column-id", "column-class", "column-you-may-ask"]);
-    for account in &accounts {
+    for account in &accounts.rows {
         let class = desk.word(words::class(account.class));
         table.row([ids::account_name(account), account.account.to_string(), class, terms_text(desk, account)]);
     }
-    desk.answer(&accounts, |desk| desk.show_table(&table, "say-no-accounts"));
+    desk.answer_part(&accounts, &table, "say-no-accounts");
     Ok(())
 }
 
@@ -139,6 +130,3 @@ impl From<Class> for AccountClass {
         }
     }
 }
-
-/// Of 2^50 principals one more draw is a wonder already.
-const MOST_DRAWS: usize = 16;

@@ -14,13 +14,14 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, Readers};
 use crate::ids;
 use crate::messages;
+use crate::pages::{PageArgs, part};
 use crate::sheet::Sheet;
 use crate::words;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     /// Grants that are not over
-    List,
+    List(PageArgs),
     /// One grant, and whether it would open now
     Show { grant: String },
     /// The grant with its proof, in one file that verifies without the server
@@ -42,7 +43,7 @@ pub(crate) enum Verb {
 
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
         Verb::Show { grant } => show(&grant, desk),
         Verb::Tegata { grant, out } => tegata(&grant, out.as_deref(), desk),
         Verb::Return { grant } => give_back(&grant, desk),
@@ -50,18 +51,19 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     }
 }
 
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let grants = view!(caller.connection, Query::Grants => Grants);
+    let page = args.by_id(&mut caller.connection)?;
+    let grants = part!(args, caller.connection, Query::Grants { page } => Grants);
     let mut table =
         desk.table(&["column-grant", "column-account", "column-person", "column-from", "column-until", "column-opens"]);
-    for grant in &grants {
+    for grant in &grants.rows {
         let opens = desk.word(if grant.stands.is_ok() { "word-yes" } else { "word-no" });
         let who = named(grant.person, grant.person_name.as_deref());
         let (from, until) = (desk.local(grant.window.from()), desk.local(grant.window.until()));
         table.row([grant.grant.to_string(), grant.account.clone(), who, from, until, opens]);
     }
-    desk.answer(&grants, |desk| desk.show_table(&table, "say-no-grants"));
+    desk.answer_part(&grants, &table, "say-no-grants");
     Ok(())
 }
 
@@ -108,9 +110,9 @@ fn revoke(grant: &str, reason: &str, desk: &mut Desk<'_>) -> Outcome<()> {
 
 fn fetch(connection: &mut Connection, grant: &str) -> Outcome<GrantView> {
     let grant: GrantId = ids::resolve(connection, grant)?;
-    let grants = view!(connection, Query::Grants => Grants);
-    let found = grants.into_iter().find(|view| view.grant == grant);
-    found.ok_or_else(|| domain::Refusal::GrantUnknown { grant }.into())
+    let found = view!(connection, Query::Grant { grant } => Grant);
+    let found = found.ok_or_else(|| Failure::AnswerUnexpected { wanted: "grant".into() })?;
+    ids::same(&grant, &found.grant).map(|()| *found)
 }
 
 fn sheet(desk: &Desk<'_>, title: &str, view: &GrantView) -> Sheet {
@@ -119,7 +121,7 @@ fn sheet(desk: &Desk<'_>, title: &str, view: &GrantView) -> Sheet {
     let mut sheet = desk.sheet(title, &[]);
     sheet.row("label-grant", view.grant.to_string());
     sheet.row("label-request", view.request.to_string());
-    sheet.row("label-account", view.account.clone());
+    sheet.row("label-account", named(view.account_id, Some(&view.account)));
     sheet.row("label-person", named(view.person, view.person_name.as_deref()));
     sheet.row("label-from", desk.moment(view.window.from()));
     sheet.row("label-until", desk.moment(view.window.until()));

@@ -5,16 +5,16 @@ use domain::motion::Act;
 use domain::statement::Deed;
 
 use crate::acts::{self, Known};
-use crate::connection::view;
 use crate::desk::Desk;
 use crate::failure::Outcome;
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof::Texts;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     /// All groups and their members
-    List,
+    List(PageArgs),
     /// Propose that a person joins; a second person must agree
     Join { group: String, person: String },
     /// Take a person out, yourself or as an administrator
@@ -23,23 +23,21 @@ pub(crate) enum Verb {
 
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
         Verb::Join { group, person } => join(&group, &person, desk),
         Verb::Leave { group, person } => leave(&group, &person, desk),
     }
 }
 
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let groups = view!(caller.connection, Query::Groups => Groups);
-    let known = Known::of(&view!(caller.connection, Query::People => People), vec![]);
+    let page = args.by("GROUP/per_…")?;
+    let members = part!(args, caller.connection, Query::Groups { page } => Groups);
     let mut table = desk.table(&["column-group", "column-person"]);
-    for (group, members) in &groups {
-        for person in members {
-            table.row([group.to_string(), known.person(person)]);
-        }
+    for member in &members.rows {
+        table.row([member.group.to_string(), acts::named(member.person, member.person_name.as_deref())]);
     }
-    desk.answer(&groups, |desk| desk.show_table(&table, "say-no-groups"));
+    desk.answer_part(&members, &table, "say-no-groups");
     Ok(())
 }
 

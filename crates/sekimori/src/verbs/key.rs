@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use channel::api::{PersonView, Query};
+use channel::api::Query;
 use domain::Nonce;
 use domain::motion::Act;
 use domain::statement::{Deed, Possession, PossessionFields};
@@ -11,17 +11,21 @@ use tegata::statement;
 
 use crate::acts::{self, Known, named};
 use crate::cards::{Adds, Card};
-use crate::connection::view;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof::Texts;
 use crate::sign;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     /// Keys of a person, or of everybody
-    List { person: Option<String> },
+    List {
+        person: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
     /// Add a further key of your own, signed by the one you use now
     Add {
         /// The new key: a private key file, or the .pub of a key in the agent
@@ -35,32 +39,25 @@ pub(crate) enum Verb {
 
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
-        Verb::List { person } => list(person.as_deref(), desk),
+        Verb::List { person, page } => list(person.as_deref(), &page, desk),
         Verb::Add { new } => add(&new, desk),
         Verb::Enrol { card } => enrol(&card, desk),
         Verb::Retire { fingerprint } => retire(&fingerprint, desk),
     }
 }
 
-fn list(person: Option<&str>, desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(person: Option<&str>, args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let people: Vec<PersonView> = match person {
-        Some(person) => vec![ids::person(&mut caller.connection, person)?],
-        None => view!(caller.connection, Query::People => People),
-    };
+    let person = person.map(|text| ids::resolve(&mut caller.connection, text)).transpose()?;
+    let page = args.by("SHA256:…")?;
+    let keys = part!(args, caller.connection, Query::Keys { person, page } => Keys);
     let mut table = desk.table(&["column-person", "column-persona", "column-key", "column-type", "column-standing"]);
-    for person in &people {
-        for persona in &person.personas {
-            for key in &persona.keys {
-                let standing = desk.word(if key.retired { "word-retired" } else { "word-active" });
-                let (who, kind) = (named(person.person, person.name.as_deref()), key.key.class().name().to_owned());
-                table.row([who, persona.persona.to_string(), key.fingerprint.to_string(), kind, standing]);
-            }
-        }
+    for held in &keys.rows {
+        let standing = desk.word(if held.retired { "word-retired" } else { "word-active" });
+        let (who, kind) = (named(held.person, held.person_name.as_deref()), held.key.class().name().to_owned());
+        table.row([who, held.persona.to_string(), held.fingerprint.to_string(), kind, standing]);
     }
-    let keys: Vec<_> =
-        people.iter().map(|p| serde_json::json!({ "person": p.person, "personas": p.personas })).collect();
-    desk.answer(&keys, |desk| desk.show_table(&table, "say-no-keys"));
+    desk.answer_part(&keys, &table, "say-no-keys");
     Ok(())
 }
 
@@ -82,12 +79,9 @@ fn add(new: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
 fn enrol(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let card = Card::read(path, Adds::Key, &caller.origin)?;
-    let known = Known::of(&view!(caller.connection, Query::People => People), vec![]);
-    let owner =
-        known.owner_of(&card.persona).ok_or_else(|| Failure::NothingNamed { text: card.persona.to_string() })?;
-    if owner != card.person {
-        return Err(Failure::NamedOtherwise { asked: card.person.to_string(), found: owner.to_string() });
-    }
+    let owner = ids::owner_of(&mut caller.connection, card.persona)?;
+    ids::same(&card.person, &owner.person)?;
+    let known = Known::of(&[owner], vec![]);
     let act = Act::KeyEnrol { persona: card.persona, key: card.key, possession: card.possession };
     let sheet = acts::sheet(desk, &act, &Texts::new(), &known);
     desk.propose(&mut caller, act, vec![], sheet)

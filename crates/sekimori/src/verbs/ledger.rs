@@ -13,6 +13,7 @@ use crate::connection::view;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Readers};
+use crate::pages::{PageArgs, part};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
@@ -21,11 +22,11 @@ pub(crate) enum Verb {
         /// Only those that name this id
         #[arg(long, value_name = "ID")]
         about: Option<String>,
-        /// Only those before this number
-        #[arg(long, value_name = "SEQ")]
-        before: Option<u64>,
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=500))]
-        limit: u32,
+        /// Only those of this kind, such as session.ended
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// The exact bytes of one entry
     Show { seq: u64 },
@@ -48,7 +49,7 @@ pub(crate) enum Verb {
 
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
-        Verb::List { about, before, limit } => list(about.as_deref(), before, limit, desk),
+        Verb::List { about, kind, page } => list(about.as_deref(), kind, &page, desk),
         Verb::Show { seq } => show(seq, desk),
         Verb::Checkpoint => checkpoint(desk),
         Verb::Export { out } => export::run(&out, desk),
@@ -56,12 +57,13 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     }
 }
 
-fn list(about: Option<&str>, before: Option<u64>, limit: u32, desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(about: Option<&str>, kind: Option<String>, args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let about = about.map(|text| whole_id(&mut caller.connection, text)).transpose()?;
-    let entries = view!(caller.connection, Query::Entries { about, before, limit } => Entries);
+    let page = args.by("0, 1, 2, …")?;
+    let entries = part!(args, caller.connection, Query::Entries { about, kind, page } => Entries);
     let mut table = desk.table(&["column-number", "column-time", "column-kind", "column-actor"]);
-    for view in &entries {
+    for view in &entries.rows {
         match Entry::decode(view.bytes.as_bytes()) {
             Ok(entry) => {
                 let (kind, actor) = (entry.event.kind().to_owned(), actor_text(desk, &entry.actor, view));
@@ -71,7 +73,7 @@ fn list(about: Option<&str>, before: Option<u64>, limit: u32, desk: &mut Desk<'_
             Err(error) => table.row([view.seq.to_string(), String::new(), error.to_string(), String::new()]),
         }
     }
-    desk.answer(&entries, |desk| desk.show_table(&table, "say-no-entries"));
+    desk.answer_part(&entries, &table, "say-no-entries");
     Ok(())
 }
 

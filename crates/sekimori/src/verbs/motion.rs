@@ -3,18 +3,19 @@
 use channel::api::{MotionView, Query, Submission};
 use domain::statement::{Deed, SecondFields};
 
-use crate::acts::{self, Known, named};
+use crate::acts::{self, named};
 use crate::connection::view;
 use crate::desk::{Caller, Desk};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof::{self, CheckedMotion};
 use crate::sheet::Sheet;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     /// What waits for a second person
-    List,
+    List(PageArgs),
     /// One motion, checked
     Show { motion: String },
     /// Sign it as the second person
@@ -25,23 +26,24 @@ pub(crate) enum Verb {
 
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
         Verb::Show { motion } => show(&motion, desk),
         Verb::Second { motion } => second(&motion, desk),
         Verb::Withdraw { motion } => withdraw(&motion, desk),
     }
 }
 
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let motions = view!(caller.connection, Query::Motions => Motions);
+    let page = args.by_id(&mut caller.connection)?;
+    let motions = part!(args, caller.connection, Query::Motions { page } => Motions);
     let mut table = desk.table(&["column-motion", "column-what", "column-proposer", "column-since"]);
-    for motion in &motions {
+    for motion in &motions.rows {
         let what = desk.word(acts::title(&motion.act));
         let proposer = named(motion.proposer, motion.proposer_name.as_deref());
         table.row([motion.motion.to_string(), what, proposer, desk.local(motion.filed_at)]);
     }
-    desk.answer(&motions, |desk| desk.show_table(&table, "say-no-motions"));
+    desk.answer_part(&motions, &table, "say-no-motions");
     Ok(())
 }
 
@@ -75,20 +77,17 @@ fn withdraw(motion: &str, desk: &mut Desk<'_>) -> Outcome<()> {
 
 fn fetch(motion: &str, caller: &mut Caller) -> Outcome<MotionView> {
     let motion = ids::resolve(&mut caller.connection, motion)?;
-    let found = view!(caller.connection, Query::Motion { motion } => Motions);
-    let found = found.into_iter().find(|view| view.motion == motion);
-    found.ok_or_else(|| Failure::NothingNamed { text: motion.to_string() })
+    let found = view!(caller.connection, Query::Motion { motion } => Motion);
+    ids::same(&motion, &found.motion).map(|()| *found)
 }
 
 /// The motion with everything of it checked, and what is shown of it: from the fields that are signed, never from beside them.
 fn checked(view: &MotionView, caller: &mut Caller, desk: &Desk<'_>) -> Outcome<(CheckedMotion, Sheet)> {
-    let people = view!(caller.connection, Query::People => People);
-    let targets = view!(caller.connection, Query::Targets => Targets);
-    let known = Known::of(&people, targets);
+    let known = acts::known(&mut caller.connection, &view.fields.act)?;
     let checked = proof::motion(&caller.origin, view, |persona| known.owner_of(persona))?;
     let mut sheet = acts::sheet(desk, &view.fields.act, &checked.texts, &known);
     sheet.row("label-motion", view.motion.to_string());
-    sheet.row("label-proposer", known.person(&view.proposer));
+    sheet.row("label-proposer", named(view.proposer, view.proposer_name.as_deref()));
     sheet.row("label-since", desk.moment(view.filed_at));
     sheet.row("label-motion-statement", checked.statement.to_string());
     Ok((checked, sheet))

@@ -13,11 +13,11 @@ use tegata::statement;
 
 use crate::acts::{self, Known, named};
 use crate::cards::{Adds, Card, NewCard};
-use crate::connection::view;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Readers};
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof::{NAME, Texts};
 use crate::sheet::Sheet;
 use crate::sign;
@@ -30,7 +30,7 @@ pub(crate) enum Verb {
     /// Propose a new person from their card; a second person must agree
     Add { card: PathBuf },
     /// Everybody
-    List,
+    List(PageArgs),
     /// One person with personas and keys
     Show { person: String },
     /// Suspect a person: nothing of theirs opens anything from now on
@@ -79,7 +79,7 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
         Verb::Card(args) => card(&args, desk),
         Verb::Add { card } => add(&card, desk),
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
         Verb::Show { person } => show(&person, desk),
         Verb::Freeze { person, reason } => freeze(&person, &reason, desk),
         Verb::Thaw { person } => thaw(&person, desk),
@@ -89,14 +89,14 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 }
 
 fn card(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<()> {
-    let origin = origin(args.origin.as_deref(), desk)?;
+    let (origin, origin_text) = origin(args.origin.as_deref(), desk)?;
     let (adds, person, persona) = whose(args, desk)?;
     let name =
         args.name.as_deref().map(|name| desk.commit::<PersonName>(name)).transpose()?.map(|(_, opening)| opening);
     let signer = desk.signer()?;
     let key = signer.public_key().clone();
     let mut sheet = desk.sheet("say-card", &[("adds", adds.name().into())]);
-    sheet.row("label-origin", origin.to_string());
+    sheet.row("label-origin", origin_text);
     sheet.row("label-person", named(person, args.name.as_deref()));
     sheet.row("label-persona", persona.to_string());
     sheet.word("label-kind", words::kind(args.kind.into()));
@@ -115,10 +115,18 @@ fn card(args: &CardArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     Ok(())
 }
 
-fn origin(given: Option<&str>, desk: &mut Desk<'_>) -> Outcome<OriginName> {
+/// The installation, and how it is shown: what the person typed is their own word.
+fn origin(given: Option<&str>, desk: &mut Desk<'_>) -> Outcome<(OriginName, String)> {
     match given {
-        Some(text) => text.parse().map_err(|_| Failure::OriginUnreadable { text: text.chars().take(120).collect() }),
-        None => desk.connect()?.origin(),
+        Some(text) => {
+            let unreadable = |_| Failure::OriginUnreadable { text: text.chars().take(120).collect() };
+            text.parse().map(|origin: OriginName| (origin, text.to_owned())).map_err(unreadable)
+        }
+        None => {
+            let origin = desk.connect()?.origin()?;
+            let text = desk.origin_text(&origin);
+            Ok((origin, text))
+        }
     }
 }
 
@@ -156,19 +164,20 @@ fn add(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
     desk.propose(&mut caller, act, vec![opening], sheet)
 }
 
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let people = view!(caller.connection, Query::People => People);
+    let page = args.by_id(&mut caller.connection)?;
+    let people = part!(args, caller.connection, Query::People { page } => People);
     let mut table =
         desk.table(&["column-person", "column-name", "column-standing", "column-personas", "column-groups"]);
-    for person in &people {
+    for person in &people.rows {
         let personas: Vec<String> = person.personas.iter().map(|p| desk.word(words::kind(p.kind))).collect();
         let groups: Vec<String> = person.groups.iter().map(ToString::to_string).collect();
         let name = person.name.clone().unwrap_or_default();
         let standing = desk.word(words::standing(person.standing));
         table.row([person.person.to_string(), name, standing, personas.join(", "), groups.join(", ")]);
     }
-    desk.answer(&people, |desk| desk.show_table(&table, "say-no-people"));
+    desk.answer_part(&people, &table, "say-no-people");
     Ok(())
 }
 

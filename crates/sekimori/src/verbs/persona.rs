@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use channel::api::Query;
 use domain::motion::Act;
 
-use crate::acts::{self, Known};
+use crate::acts;
 use crate::cards::{Adds, Card};
-use crate::connection::view;
 use crate::desk::Desk;
 use crate::failure::Outcome;
 use crate::proof::Texts;
@@ -22,7 +20,6 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     let Verb::Add { card } = verb;
     let mut caller = desk.call()?;
     let card = Card::read(&card, Adds::Persona, &caller.origin)?;
-    let known = Known::of(&view!(caller.connection, Query::People => People), vec![]);
     let act = Act::PersonaAdd {
         person: card.person,
         persona: card.persona,
@@ -30,6 +27,7 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
         key: card.key,
         possession: card.possession,
     };
+    let known = acts::known(&mut caller.connection, &act)?;
     let sheet = acts::sheet(desk, &act, &Texts::new(), &known);
     desk.propose(&mut caller, act, vec![], sheet)
 }

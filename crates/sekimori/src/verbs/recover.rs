@@ -58,7 +58,7 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
 
 /// They are told to everybody who connects, so nobody has to say who asks.
 fn list(desk: &mut Desk<'_>) -> Outcome<()> {
-    let recoveries = Connection::open(&desk.settings.reach)?.challenge.recoveries;
+    let recoveries = Connection::open(&desk.settings.reach, None)?.challenge.recoveries;
     let mut table = desk.table(&["column-recovery", "column-persona", "column-key", "column-not-before"]);
     for recovery in &recoveries {
         let after = desk.local(recovery.after);
@@ -76,9 +76,9 @@ fn start(args: &StartArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let card = Card::read(&args.card, Adds::Key, &origin)?;
     let recovery = RecoveryId::from_random(desk.random());
     let fields = RecoveryFields { recovery, persona: card.persona, key: card.key, possession: card.possession };
-    let (nonce, expires) = (Nonce::from_random(desk.random()), connection.expiry());
+    let (nonce, expires) = (Nonce::from_random(desk.random()), desk.expiry(&connection)?);
     let mut sheet = desk.sheet("say-you-recover", &[]);
-    sheet.row("label-origin", origin.to_string());
+    sheet.row("label-origin", desk.origin_text(&origin));
     sheet.row("label-persona", fields.persona.to_string());
     sheet.row("label-key", key_line(&fields.key));
     sheet.row("label-recovery-key", key_line(signer.public_key()));

@@ -11,6 +11,7 @@ use crate::connection::view;
 use crate::desk::{Caller, Desk};
 use crate::failure::{Failure, Outcome};
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof;
 use crate::sheet::Sheet;
 use crate::verbs::account;
@@ -20,7 +21,7 @@ pub(crate) enum Verb {
     /// Ask for an account: when, and for what
     New(new::Args),
     /// Requests that are not decided
-    List,
+    List(PageArgs),
     /// One request, checked
     Show { request: String },
     /// Agree to another person's request
@@ -42,7 +43,7 @@ pub(crate) enum Verb {
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
         Verb::New(args) => new::run(&args, desk),
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
         Verb::Show { request } => show(&request, desk),
         Verb::Approve { request, reason } => decide::approve(&request, reason.as_deref(), desk),
         Verb::Refuse { request, reason } => decide::refuse(&request, &reason, desk),
@@ -50,9 +51,10 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     }
 }
 
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let requests = view!(caller.connection, Query::Requests => Requests);
+    let page = args.by_id(&mut caller.connection)?;
+    let requests = part!(args, caller.connection, Query::Requests { page } => Requests);
     let columns = [
         "column-request",
         "column-account",
@@ -63,7 +65,7 @@ fn list(desk: &mut Desk<'_>) -> Outcome<()> {
         "column-you",
     ];
     let mut table = desk.table(&columns);
-    for request in &requests {
+    for request in &requests.rows {
         let purpose =
             request.openings.iter().find(|opening| opening.kind == proof::PURPOSE).map(|opening| opening.value.clone());
         let (window, who) = (request.fields.window, named(request.requester, request.requester_name.as_deref()));
@@ -79,7 +81,7 @@ fn list(desk: &mut Desk<'_>) -> Outcome<()> {
             you,
         ]);
     }
-    desk.answer(&requests, |desk| desk.show_table(&table, "say-no-requests"));
+    desk.answer_part(&requests, &table, "say-no-requests");
     Ok(())
 }
 
@@ -114,11 +116,8 @@ fn withdraw(request: &str, desk: &mut Desk<'_>) -> Outcome<()> {
 
 fn fetch(request: &str, caller: &mut Caller) -> Outcome<RequestView> {
     let request = ids::resolve(&mut caller.connection, request)?;
-    let found = view!(caller.connection, Query::Request { request } => Requests);
-    found
-        .into_iter()
-        .find(|view| view.request == request)
-        .ok_or_else(|| Failure::NothingNamed { text: request.to_string() })
+    let found = view!(caller.connection, Query::Request { request } => Request);
+    ids::same(&request, &found.request).map(|()| *found)
 }
 
 /// What the request's statement says, and the server's names for it.

@@ -8,9 +8,10 @@ use domain::motion::Act;
 use crate::acts::{self, Known};
 use crate::connection::{Connection, view};
 use crate::desk::Desk;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::ids;
+use crate::pages;
 use crate::policy_file::{self, Accounts};
 use crate::proof::Texts;
 
@@ -60,15 +61,23 @@ fn set(path: &Path, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let in_force = view!(caller.connection, Query::Rules => Rules);
     let version = in_force.map_or(1, |policy| policy.version + 1);
-    let policy = policy_file::parse(path, &text, version, &accounts(&mut caller.connection)?, desk.lang())?;
+    let policy =
+        policy_file::parse(path, &text, version, &accounts(&text, &mut caller.connection, desk)?, desk.lang())?;
     let act = Act::PolicySet { policy };
     let sheet = acts::sheet(desk, &act, &Texts::new(), &Known::default());
     desk.propose(&mut caller, act, vec![], sheet)
 }
 
-/// Ids of accounts by `name@target`, for files that say it so.
-fn accounts(connection: &mut Connection) -> Outcome<Accounts> {
-    let accounts = view!(connection, Query::Accounts => Accounts);
-    let named = accounts.iter().filter(|account| account.name.is_some());
-    Ok(named.map(|account| (ids::account_name(account), account.account)).collect())
+/// Ids of the accounts that the file names as `name@target`.
+fn accounts(text: &str, connection: &mut Connection, desk: &mut Desk<'_>) -> Outcome<Accounts> {
+    let mut found = Accounts::new();
+    for name in policy_file::accounts_named(text) {
+        match pages::patiently(desk, || ids::account(connection, &name)) {
+            Ok(account) => _ = found.insert(name, account.account),
+            // The file's own reader says at which line it is.
+            Err(Failure::Refused(_) | Failure::AccountUnreadable { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(found)
 }

@@ -7,7 +7,7 @@ mod verify;
 
 use std::path::PathBuf;
 
-use channel::api::{Query, SessionView};
+use channel::api::{Query, Which};
 use domain::SessionId;
 use domain::committed::Reason;
 use domain::statement::Deed;
@@ -15,8 +15,9 @@ use domain::statement::Deed;
 use crate::acts::named;
 use crate::connection::view;
 use crate::desk::{Caller, Desk};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::sheet::Sheet;
 use crate::words;
 
@@ -24,9 +25,11 @@ use crate::words;
 pub(crate) enum Verb {
     /// Live sessions
     List {
-        /// The latest ended ones as well
+        /// Those that are over as well, the latest opened first
         #[arg(long)]
         ended: bool,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// Let nothing flow; what runs on the target goes on
     Freeze {
@@ -76,7 +79,7 @@ pub(crate) struct ExportArgs {
 
 pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     match verb {
-        Verb::List { ended } => list(ended, desk),
+        Verb::List { ended, page } => list(if ended { Which::Ever } else { Which::Live }, &page, desk),
         Verb::Freeze { session, reason } => freeze(&session, &reason, desk),
         Verb::Thaw { session } => thaw(&session, desk),
         Verb::Kill { session, reason } => kill(&session, &reason, desk),
@@ -86,19 +89,20 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
     }
 }
 
-fn list(ended: bool, desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(which: Which, args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let sessions = view!(caller.connection, Query::Sessions { ended } => Sessions);
+    let page = args.by_id(&mut caller.connection)?;
+    let sessions = part!(args, caller.connection, Query::Sessions { which, page } => Sessions);
     let columns = ["column-session", "column-account", "column-person", "column-opened", "column-ends", "column-state"];
     let mut table = desk.table(&columns);
-    for session in &sessions {
+    for session in &sessions.rows {
         let who = named(session.person, session.person_name.as_deref());
         let (opened, ends) = (desk.local(session.opened), desk.local(session.ended.map_or(session.ends, |(at, _)| at)));
         let state =
             desk.word(session.ended.map_or_else(|| words::order(session.order), |(_, ending)| words::ending(ending)));
         table.row([session.session.to_string(), session.account.clone(), who, opened, ends, state]);
     }
-    desk.answer(&sessions, |desk| desk.show_table(&table, "say-no-sessions"));
+    desk.answer_part(&sessions, &table, "say-no-sessions");
     Ok(())
 }
 
@@ -128,14 +132,12 @@ fn kill(session: &str, reason: &str, desk: &mut Desk<'_>) -> Outcome<()> {
 /// A live session by the beginning of its id, and what is shown of it.
 fn subject(title: &str, session: &str, caller: &mut Caller, desk: &Desk<'_>) -> Outcome<(SessionId, Sheet)> {
     let session: SessionId = ids::resolve(&mut caller.connection, session)?;
-    let live = view!(caller.connection, Query::Sessions { ended: false } => Sessions);
-    let found: SessionView = live
-        .into_iter()
-        .find(|view| view.session == session)
-        .ok_or_else(|| Failure::from(domain::Refusal::SessionUnknown { session }))?;
+    let found = view!(caller.connection, Query::Session { session } => Session);
+    ids::same(&session, &found.session)?;
     let mut sheet = desk.sheet(title, &[]);
     sheet.row("label-session", found.session.to_string());
-    sheet.row("label-account", found.account);
+    sheet.row("label-grant", found.grant.to_string());
+    sheet.row("label-account", named(found.account_id, Some(&found.account)));
     sheet.row("label-person", named(found.person, found.person_name.as_deref()));
     sheet.row("label-opened", desk.moment(found.opened));
     Ok((session, sheet))

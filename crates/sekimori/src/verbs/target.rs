@@ -11,10 +11,10 @@ use domain::committed::Address;
 use domain::motion::{Act, ErrandKind, Errands};
 
 use crate::acts::{self, Known};
-use crate::connection::view;
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
+use crate::pages::{PageArgs, part};
 use crate::proof::{ADDRESS, Texts};
 use crate::table::Table;
 
@@ -39,7 +39,7 @@ pub(crate) enum Verb {
     /// Have the target's clock looked at now
     Probe { target: String },
     /// All targets
-    List,
+    List(PageArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<()> {
         Verb::Enrol { target, keys } => enrol::run(&target, &keys, desk),
         Verb::Pin { target, keys } => pin(&target, &keys, desk),
         Verb::Probe { target } => probe(&target, desk),
-        Verb::List => list(desk),
+        Verb::List(page) => list(&page, desk),
     }
 }
 
@@ -103,9 +103,9 @@ fn probe(target: &str, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
     let target = ids::target(&mut caller.connection, target)?;
     match caller.connection.ask(&ApiAsk::Probe { target: target.target })? {
-        ApiAnswer::View(View::Targets(targets)) => {
-            let table = table(desk, &targets);
-            desk.answer(&targets, |desk| desk.show_table(&table, "say-no-targets"));
+        ApiAnswer::View(View::Target(target)) => {
+            let table = table(desk, std::slice::from_ref(&target));
+            desk.answer(&target, |desk| desk.show_table(&table, "say-no-targets"));
             Ok(())
         }
         ApiAnswer::Receipt(receipt) => {
@@ -116,11 +116,12 @@ fn probe(target: &str, desk: &mut Desk<'_>) -> Outcome<()> {
     }
 }
 
-fn list(desk: &mut Desk<'_>) -> Outcome<()> {
+fn list(args: &PageArgs, desk: &mut Desk<'_>) -> Outcome<()> {
     let mut caller = desk.call()?;
-    let targets = view!(caller.connection, Query::Targets => Targets);
-    let table = table(desk, &targets);
-    desk.answer(&targets, |desk| desk.show_table(&table, "say-no-targets"));
+    let page = args.by_id(&mut caller.connection)?;
+    let targets = part!(args, caller.connection, Query::Targets { page } => Targets);
+    let table = table(desk, &targets.rows);
+    desk.answer_part(&targets, &table, "say-no-targets");
     Ok(())
 }
 

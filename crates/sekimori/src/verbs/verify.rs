@@ -213,6 +213,9 @@ const fn presence(presence: Presence) -> (&'static str, &'static str) {
 const fn servers_word(word: ServersWord) -> (&'static str, &'static str) {
     match word {
         ServersWord::NothingTakenBackSince => ("nothing-taken-back-since", "servers-word-nothing-taken-back"),
+        ServersWord::NoLinkLeftOut => ("no-link-left-out", "servers-word-no-link"),
+        ServersWord::MembershipsThen => ("memberships-then", "servers-word-memberships"),
+        ServersWord::RulesThen => ("rules-then", "servers-word-rules"),
         ServersWord::Times => ("times", "servers-word-times"),
         ServersWord::RequestFiledThroughSsh => ("request-filed-through-ssh", "servers-word-filed-through-ssh"),
         ServersWord::KeyRecovered => ("key-recovered", "servers-word-key-recovered"),

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use channel::api::{GrantView, Query};
-use domain::event::Event;
-use domain::{Entry, Refusal, RequestId};
+use channel::api::{GrantView, Page, Query};
+use domain::{Refusal, RefusalCode, RequestId};
 
 use crate::connection::{Connection, view};
 use crate::desk::Desk;
@@ -67,22 +66,19 @@ pub(crate) fn run(verb: Verb, desk: &mut Desk<'_>) -> Outcome<Exit> {
 }
 
 fn fate(connection: &mut Connection, request: RequestId) -> Outcome<Fate> {
-    let pending = view!(connection, Query::Requests => Requests);
-    if pending.iter().any(|view| view.request == request) {
-        return Ok(Fate::AwaitingApproval);
+    match connection.read(Query::Request { request }) {
+        Ok(_) => return Ok(Fate::AwaitingApproval),
+        Err(Failure::Refused(refusal)) if refusal.code() == RefusalCode::RequestUnknown => {}
+        Err(failure) => return Err(failure),
     }
-    let grants = view!(connection, Query::Grants => Grants);
-    if let Some(grant) = grants.into_iter().find(|grant| grant.request == request) {
-        return Ok(Fate::Granted(Box::new(grant)));
+    if let Some(grant) = view!(connection, Query::GrantOf { request } => Grant) {
+        return ids::same(&request, &grant.request).map(|()| Fate::Granted(grant));
     }
-    let entries =
-        view!(connection, Query::Entries { about: Some(request.to_string()), before: None, limit: FEW } => Entries);
-    let events = entries.iter().filter_map(|view| Entry::decode(view.bytes.as_bytes()).ok());
-    let was_refused = events.map(|entry| entry.event).any(|event| matches!(event, Event::RequestRefused(_)));
-    Ok(if was_refused { Fate::Refused } else { Fate::Gone })
+    let (about, kind) = (Some(request.to_string()), Some("request.refused".to_owned()));
+    let page = Page { after: None, limit: 1 };
+    let refused = view!(connection, Query::Entries { about, kind, page } => Entries);
+    Ok(if refused.rows.is_empty() { Fate::Gone } else { Fate::Refused })
 }
 
 /// How often the server is asked. A silent connection is closed after minutes, so asking also keeps it.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// A request has one decision for each approver and then an end.
-const FEW: u32 = 50;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use channel::api::{AnchorView, Query, View};
+use channel::api::{AnchorView, Page, Query, View};
 use domain::event::Event;
 use domain::statement::Deed;
 use domain::{Entry, ErrandId, SessionId, SuiteKey};
@@ -95,30 +95,44 @@ fn named(text: &str, connection: &mut Connection) -> Outcome<SessionId> {
         return ids::resolve(connection, text);
     }
     let errand: ErrandId = ids::resolve(connection, text)?;
-    let entries = view!(connection, Query::Entries { about: Some(errand.to_string()), before: None, limit: MOST_ENTRIES } => Entries);
-    let events = entries.iter().filter_map(|view| Entry::decode(view.bytes.as_bytes()).ok().map(|entry| entry.event));
-    let recorded = events.into_iter().find_map(|event| match event {
+    let of = |event: &Event| match event {
         Event::ErrandOpened(opened) if opened.errand == errand => opened.recorded,
         _ => None,
-    });
+    };
+    let recorded = fact_about(connection, &errand, &["errand.opened"], of)?.map(|found| found.fact);
     recorded.map(|recorded| recorded.session).ok_or_else(|| Failure::NothingNamed { text: text.to_owned() })
 }
 
 /// How the session was opened and, if it is over, how it ended.
 fn facts(connection: &mut Connection, session: SessionId) -> Outcome<(Facts<Hash>, Option<Facts<Ended>>)> {
-    let entries = view!(connection, Query::Entries { about: Some(session.to_string()), before: None, limit: MOST_ENTRIES } => Entries);
-    let (mut opened, mut ended) = (None, None);
-    for view in &entries {
-        let unreadable = |error: domain::entry::EntryError| Failure::EntryUnreadable {
-            seq: view.seq.to_string(),
-            why: error.to_string(),
-        };
-        let event = Entry::decode(view.bytes.as_bytes()).map_err(unreadable)?.event;
-        opened = header_in(&event, session).map(|fact| Facts { seq: view.seq, fact }).or(opened);
-        ended = end_in(&event, session).map(|fact| Facts { seq: view.seq, fact }).or(ended);
+    let opened = fact_about(connection, &session, &["session.opened", "errand.opened"], |e| header_in(e, session))?;
+    let ended = fact_about(connection, &session, &["session.ended", "errand.ended"], |e| end_in(e, session))?;
+    Ok((opened.ok_or(domain::Refusal::SessionUnknown { session })?, ended))
+}
+
+/// What an entry of one of these kinds says of `about`, whatever its age: such entries are few, and asked for as such.
+fn fact_about<T>(
+    connection: &mut Connection,
+    about: &impl std::fmt::Display,
+    kinds: &[&str],
+    fact_in: impl Fn(&Event) -> Option<T>,
+) -> Outcome<Option<Facts<T>>> {
+    for kind in kinds {
+        let (about, kind) = (Some(about.to_string()), Some((*kind).to_owned()));
+        let page = Page { after: None, limit: FEW };
+        let entries = view!(connection, Query::Entries { about, kind, page } => Entries);
+        for view in &entries.rows {
+            let unreadable = |error: domain::entry::EntryError| Failure::EntryUnreadable {
+                seq: view.seq.to_string(),
+                why: error.to_string(),
+            };
+            let event = Entry::decode(view.bytes.as_bytes()).map_err(unreadable)?.event;
+            if let Some(fact) = fact_in(&event) {
+                return Ok(Some(Facts { seq: view.seq, fact }));
+            }
+        }
     }
-    let opened = opened.ok_or(domain::Refusal::SessionUnknown { session })?;
-    Ok((opened, ended))
+    Ok(None)
 }
 
 fn sealed_key(connection: &mut Connection, session: SessionId, permit: u64) -> Outcome<(Sealed, u64)> {
@@ -168,5 +182,5 @@ fn anchors(connection: &mut Connection, session: SessionId, permit: u64) -> Outc
     }
 }
 
-/// A session has an opening, an end, and few deeds in between.
-const MOST_ENTRIES: u32 = 500;
+/// What is recorded opens once and ends once.
+const FEW: u32 = 16;

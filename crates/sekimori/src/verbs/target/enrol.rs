@@ -16,6 +16,7 @@ use crate::connection::{Connection, view};
 use crate::desk::Desk;
 use crate::failure::{Failure, Outcome};
 use crate::ids;
+use crate::pages;
 use crate::proof::Texts;
 use crate::trust::TrustDir;
 
@@ -38,8 +39,11 @@ pub(super) fn run(target: &str, keys: &HostKeyArgs, desk: &mut Desk<'_>) -> Outc
     let mut caller = desk.call()?;
     let target = ids::target(&mut caller.connection, target)?;
     let founding = founding(&mut caller.connection, desk)?;
-    let errands = errands(&mut caller.connection, &target.target)?;
-    let accounts = view!(caller.connection, Query::Accounts => Accounts);
+    let errands = errands(&mut caller.connection, &target.target, desk)?;
+    let mut accounts = Vec::new();
+    let on = Some(target.target);
+    let ask = |page| Ok(view!(caller.connection, Query::Accounts { target: on, page } => Accounts));
+    pages::every(desk, ask, |account| accounts.push(account))?;
     let files = files(&founding.ca_key, &target.target, &accounts, &errands);
     let enrolment =
         Enrolment { target: target.target, ca_key: founding.ca_key, files, host_keys: target.host_keys.clone() };
@@ -112,19 +116,13 @@ fn list(fingerprints: &BTreeSet<Fingerprint>) -> String {
 }
 
 /// What two persons agreed that Sekimori itself may do there, from the entry that added the target.
-fn errands(connection: &mut Connection, target: &TargetId) -> Outcome<Errands> {
-    let mut before = None;
-    for _ in 0..MOST_PAGES {
-        let page =
-            view!(connection, Query::Entries { about: Some(target.to_string()), before, limit: PAGE } => Entries);
-        let added = page.iter().find_map(|view| added(view.bytes.as_bytes(), target));
-        match (added, page.last()) {
-            (Some(errands), _) => return Ok(errands),
-            (None, Some(last)) if last.seq > 0 => before = Some(last.seq),
-            (None, _) => break,
-        }
-    }
-    Err(Failure::NothingNamed { text: target.to_string() })
+fn errands(connection: &mut Connection, target: &TargetId, desk: &mut Desk<'_>) -> Outcome<Errands> {
+    let (about, kind) = (Some(target.to_string()), Some("motion.filed".to_owned()));
+    let mut found = None;
+    let ask =
+        |page| Ok(view!(connection, Query::Entries { about: about.clone(), kind: kind.clone(), page } => Entries));
+    pages::every(desk, ask, |view| found = added(view.bytes.as_bytes(), target).or(found.take()))?;
+    found.ok_or_else(|| Failure::NothingNamed { text: target.to_string() })
 }
 
 fn added(bytes: &[u8], wanted: &TargetId) -> Option<Errands> {
@@ -165,6 +163,3 @@ fn config() -> String {
 const CA_FILE: &str = "/etc/ssh/sekimori_ca.pub";
 const CONFIG_FILE: &str = "/etc/ssh/sshd_config.d/sekimori.conf";
 const PRINCIPALS_DIR: &str = "/etc/ssh/sekimori_principals";
-/// Entries asked for at once, and how often, until the one that added the target is found.
-const PAGE: u32 = 500;
-const MOST_PAGES: usize = 400;
