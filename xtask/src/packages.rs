@@ -30,6 +30,9 @@ pub(crate) const STRACE: Program = Program { name: "strace", apt: "strace", dnf:
 pub(crate) const VIM: Program = Program { name: "vim", apt: "vim", dnf: "vim-enhanced", brew: "vim" };
 pub(crate) const LESS: Program = Program { name: "less", apt: "less", dnf: "less", brew: "less" };
 pub(crate) const TMUX: Program = Program { name: "tmux", apt: "tmux", dnf: "tmux", brew: "tmux" };
+/// What administrators copy trees and sources with, over `ssh`.
+pub(crate) const RSYNC: Program = Program { name: "rsync", apt: "rsync", dnf: "rsync", brew: "rsync" };
+pub(crate) const GIT: Program = Program { name: "git", apt: "git", dnf: "git", brew: "git" };
 /// libFuzzer is C++; the name that the build asks for.
 pub(crate) const CXX: Program = Program { name: "c++", apt: "g++", dnf: "gcc-c++", brew: "gcc" };
 pub(crate) const UNSHARE: Program =

@@ -6,7 +6,9 @@ use std::process::Command;
 use testkit::process;
 
 use crate::building::{self, cargo, counted, executables};
-use crate::packages::{self, CXX, Consent, FAKETIME, LESS, SSH, SSH_KEYGEN, SSHD, STRACE, TMUX, UNSHARE, VIM};
+use crate::packages::{
+    self, CXX, Consent, FAKETIME, GIT, LESS, RSYNC, SSH, SSH_KEYGEN, SSHD, STRACE, TMUX, UNSHARE, VIM,
+};
 use crate::tally::{Runner, Tally};
 use crate::{Stop, fuzzing, plain_user, terminal};
 
@@ -38,7 +40,7 @@ pub(crate) fn run(options: &[String]) -> Result<(), Stop> {
             _ => return Err(Stop::Usage),
         }
     }
-    packages::ensure(&[SSH, SSH_KEYGEN, SSHD, UNSHARE, FAKETIME, STRACE, VIM, LESS, TMUX], consent)?;
+    packages::ensure(&[SSH, SSH_KEYGEN, SSHD, UNSHARE, FAKETIME, STRACE, VIM, LESS, TMUX, RSYNC, GIT], consent)?;
     if extent == Extent::All {
         packages::ensure(&[CXX], consent)?;
     }

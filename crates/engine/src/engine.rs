@@ -14,6 +14,7 @@ use crate::limits::Limiter;
 use crate::proofs::Proofs;
 use crate::recordings::Recordings;
 use crate::texts::Texts;
+use crate::waking::Waking;
 use crate::writer::Writer;
 
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) front: FrontDesk,
     pub(crate) limiter: Limiter,
+    pub(crate) waking: Waking,
     /// Held from a certificate's serial being given to its being signed.
     pub(crate) certifying: tokio::sync::Mutex<()>,
     /// One full replay at a time.

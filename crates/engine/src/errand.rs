@@ -31,7 +31,8 @@ impl Engine {
         }
         let boot = self.clock.boot();
         for (id, target) in &state.estate.targets {
-            let wait = if target.clock_offset_ms.is_some() { PROBE_EVERY } else { PROBE_AGAIN };
+            let is_known = target.clock_offset_ms.is_some() && !self.waking.awaits(id);
+            let wait = if is_known { PROBE_EVERY } else { PROBE_AGAIN };
             if target.errands.kinds.contains(&ErrandKind::Probe) && self.front.claim_probe(*id, boot, wait) {
                 self.send_probe(&state, *id);
             }
@@ -115,6 +116,7 @@ impl Engine {
         outcome: ErrandOutcome,
         told: Option<Recorded>,
     ) -> Result<(), Refusal> {
+        let sent = self.front.sent(&errand);
         self.front.errand_over(&errand);
         // Under which name it is recorded the errand's own entry says, not front.
         let recording = self.errand_recording(&errand)?;
@@ -125,11 +127,16 @@ impl Engine {
             complete: told.complete,
             bytes: told.bytes,
         });
+        let is_seen = matches!(outcome, ErrandOutcome::Clock { .. });
         let event = Event::ErrandEnded(ErrandEnded { errand, outcome, recorded });
         let make = Box::new(move |_: &State, _: Timestamp| {
             Ok(Draft { event, actor: Actor::Engine, cause: None, beside: vec![] })
         });
         self.writer.propose(Attempt::Errand, Actor::Engine, make).await?;
+        // One that was sent before the stop says nothing of the time since.
+        if let Some((target, _)) = sent.filter(|_| is_seen) {
+            self.waking.saw(target);
+        }
         if let Some(recording) = recording {
             self.recordings.take(&recording.session);
         }

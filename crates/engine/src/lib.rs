@@ -24,6 +24,7 @@ mod subjects;
 mod submit;
 mod texts;
 mod views;
+mod waking;
 mod writer;
 
 pub use engine::{Config, Engine, Fence, Local, Users};

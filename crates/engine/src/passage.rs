@@ -21,6 +21,7 @@ impl Engine {
         let state = self.state();
         let wanted = Wanted { account: &ask.account, target: &ask.target, key: &ask.key, grant: ask.grant };
         let chosen = choose(&state, &wanted, self.now(&state))
+            .and_then(|grant| self.is_awake_for(&state, grant))
             .inspect_err(|refusal| self.writer.refused(Attempt::Passage, who, refusal))?;
         // Where it leads is known before anything is written, so that a keeper who is away leaves no trace of a passage.
         let place = self.aside(move |engine| engine.place(&engine.state(), &chosen)).await?;
@@ -55,6 +56,14 @@ impl Engine {
         })
         .await
         .ok()
+    }
+
+    /// The grant, where nothing of what is known of its target is from before a long stop.
+    fn is_awake_for(&self, state: &State, grant: GrantId) -> Result<GrantId, Refusal> {
+        let found = state.passage.grants.get(&grant).ok_or(Refusal::GrantUnknown { grant })?;
+        let account = found.request.fields.account;
+        let target = state.estate.accounts.get(&account).ok_or(Refusal::AccountUnknown { account })?.target;
+        self.waking.may_lead_to(target).map(|()| grant)
     }
 
     fn now(&self, state: &State) -> Timestamp {

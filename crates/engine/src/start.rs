@@ -17,6 +17,7 @@ use crate::limits::Limiter;
 use crate::proofs::Proofs;
 use crate::recordings::Recordings;
 use crate::texts::Texts;
+use crate::waking::Waking;
 use crate::writer::Writer;
 use crate::{api, checkpoints, fold, front_link, recordings};
 
@@ -52,6 +53,7 @@ impl Engine {
         let state = fold::start(&reader, &store.snapshots())?;
         let size = state.journal.size;
         let at_start = state.clone();
+        let waking = Waking::at_start(&state.journal, clock.wall());
         let writer = Writer::start(store, store::Reader::open(&places.ledger)?, state, clock.clone())?;
         let keeper = Arc::new(KeeperLink::new(&places.keeper_socket, reader.clone()));
         let recordings = Recordings::start(&config.recordings, config.local.front)?;
@@ -65,6 +67,7 @@ impl Engine {
             front: FrontDesk::default(),
             certifying: tokio::sync::Mutex::default(),
             replaying: std::sync::Mutex::default(),
+            waking,
             limiter: Limiter::new(config.commands_a_second, config.burst),
             config,
             reader: reader.clone(),

@@ -117,6 +117,8 @@ fn translate(frame: &Frame) -> (recorder::Kind, recorder::Direction, std::borrow
         Kind::Notice => To::Notice,
         Kind::Frozen => To::Frozen,
         Kind::Thawed => To::Thawed,
+        Kind::Subsystem => To::Subsystem,
+        Kind::File => To::Event,
         Kind::Forwarded => return (To::Event, direction, forwarded(&frame.bytes).into()),
         Kind::Refused => return (To::Event, direction, event("refused", &frame.bytes).into()),
         Kind::End => return (To::Event, direction, event("end", &frame.bytes).into()),

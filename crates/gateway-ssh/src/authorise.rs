@@ -17,6 +17,12 @@ pub enum ChannelKind {
     Upload,
 }
 
+impl ChannelKind {
+    pub(crate) const fn is_of_files(self) -> bool {
+        matches!(self, Self::Download | Self::Upload)
+    }
+}
+
 /// What a session may do; nothing until a passage has been opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
@@ -61,6 +67,10 @@ pub enum Ask<'a> {
     Terminal,
     Shell,
     Exec,
+    /// Files from the target: by SFTP, or by an exec line that is one scp and nothing else.
+    Download,
+    /// The other way.
+    Upload,
     Subsystem(&'a str),
     Env(&'a str),
     Signal,
@@ -92,6 +102,8 @@ pub enum Why {
     NoAgent,
     NoX11,
     NoSubsystems,
+    /// What came on an SFTP channel does not read as SFTP.
+    NotSftp,
     EnvNotListed,
 }
 
@@ -105,6 +117,7 @@ impl Why {
             Self::NoAgent => "agent-forwarding-refused",
             Self::NoX11 => "x11-forwarding-refused",
             Self::NoSubsystems => "subsystem-refused",
+            Self::NotSftp => "not-sftp",
             Self::EnvNotListed => "environment-not-listed",
         }
     }
@@ -117,6 +130,8 @@ pub fn authorise(terms: &Terms, ask: Ask<'_>) -> Verdict {
         Ask::OpenSession | Ask::Signal | Ask::WindowChange => Verdict::Allow,
         Ask::Shell => needs(terms, ChannelKind::Shell),
         Ask::Exec => needs(terms, ChannelKind::Exec),
+        Ask::Download => needs_any(terms, [ChannelKind::Download, ChannelKind::Exec]),
+        Ask::Upload => needs_any(terms, [ChannelKind::Upload, ChannelKind::Exec]),
         Ask::Terminal => needs(terms, ChannelKind::Terminal),
         Ask::Env(name) if env_listed(&terms.env_allow, name) => Verdict::Allow,
         Ask::Env(_) => Verdict::Refuse(Why::EnvNotListed),
@@ -169,7 +184,7 @@ mod tests {
 
     const DIRECT: Ask<'static> = Ask::OpenDirectTcp { host: "localhost", port: 5432 };
     const LISTEN: Ask<'static> = Ask::ListenTcp { host: "localhost", port: 8080 };
-    const EVERYTHING: [Ask<'static>; 17] = [
+    const EVERYTHING: [Ask<'static>; 19] = [
         Ask::OpenSession,
         DIRECT,
         Ask::OpenStreamLocal("/run/x"),
@@ -179,6 +194,8 @@ mod tests {
         Ask::Terminal,
         Ask::Shell,
         Ask::Exec,
+        Ask::Download,
+        Ask::Upload,
         Ask::Subsystem("sftp"),
         Ask::Env("LANG"),
         Ask::Signal,
@@ -249,6 +266,9 @@ mod tests {
             assert_eq!(authorise(&terms, Ask::Subsystem("netconf")), Verdict::Refuse(Why::NoSubsystems));
             assert_eq!(authorise(&terms, Ask::Exec), Verdict::Refuse(Why::NotInTerms));
         }
+        let terms = Terms { channels: [ChannelKind::Download].into(), ..Terms::default() };
+        assert_eq!(authorise(&terms, Ask::Download), Verdict::Allow);
+        assert_eq!(authorise(&terms, Ask::Upload), Verdict::Refuse(Why::NotInTerms));
     }
 
     #[test]

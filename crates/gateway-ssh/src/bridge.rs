@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::authorise::{Ask, Verdict, Why, authorise};
 use crate::clock::BootTime;
 use crate::connection::{Session, Stage};
+use crate::files::{self, Files};
 use crate::gate::{ControlAsk, EndReason, Gate, RecordInput, Refusal};
 use crate::inbox::{Event, Inbox, join_small};
 use crate::masking::{MASK, Masker};
@@ -299,11 +299,26 @@ struct Passing {
     screen: Mutex<Option<Size>>,
     /// Has the client said that it will send no more?
     client_ended: AtomicBool,
+    files: Mutex<Files>,
+    /// The gate's own answers to a file transfer's requests, for whoever carries down what the target says.
+    answers: Mutex<VecDeque<Bytes>>,
+    answered: Notify,
+    /// Why a file transfer cannot go on.
+    unreadable: Mutex<Option<String>>,
 }
 
 impl Passing {
     fn new(end: ClientEnd, session: Arc<Session>) -> Self {
-        Self { end, session, screen: Mutex::new(None), client_ended: AtomicBool::new(false) }
+        Self {
+            end,
+            session,
+            screen: Mutex::new(None),
+            client_ended: AtomicBool::new(false),
+            files: Mutex::new(Files::Unknown),
+            answers: Mutex::default(),
+            answered: Notify::new(),
+            unreadable: Mutex::default(),
+        }
     }
 
     async fn pass(self) {
@@ -388,6 +403,10 @@ impl Passing {
             // Nothing more comes from the client; the target may still have much to say.
             () = ahead => down.await,
         };
+        let open = hold(&self.files).end();
+        for fact in open {
+            self.note(Kind::File, Direction::Gateway, fact).await;
+        }
         let rest = masker.lock().unwrap_or_else(PoisonError::into_inner).rest();
         if !rest.is_empty() {
             self.note(Kind::Input, Direction::FromClient, rest.into()).await;
@@ -433,7 +452,7 @@ impl Passing {
     async fn begin(&self, far: &FarEnd, start: Start) -> Result<(), Outcome> {
         let ask = match &start {
             Start::Shell => Ask::Shell,
-            Start::Exec(_) => Ask::Exec,
+            Start::Exec(command) => files::asked_by(command),
             Start::Subsystem(name) => Ask::Subsystem(name),
         };
         self.judge(ask).await.map_err(Outcome::Refused)?;
@@ -444,10 +463,15 @@ impl Passing {
             }
             Start::Exec(command) => {
                 self.note_before_doing(Kind::Exec, command.clone().into()).await?;
+                *hold(&self.files) = Files::of_command(&command);
                 far.write.exec(true, command).await
             }
-            // Nothing allows one yet, so nothing records one either.
-            Start::Subsystem(_) => return Err(Outcome::Refused(Why::NoSubsystems)),
+            // The only one that anything allows.
+            Start::Subsystem(name) => {
+                self.note_before_doing(Kind::Subsystem, name.clone().into()).await?;
+                *hold(&self.files) = Files::sftp();
+                far.write.request_subsystem(true, name).await
+            }
         };
         asked.map_err(|_| Outcome::TargetDeparted)
     }
@@ -473,7 +497,10 @@ impl Passing {
                     // Waiting for the recorder may have taken long enough for an order to come.
                     self.session.live.may_flow().await.ok()?;
                     self.session.live.bytes_in.fetch_add(data.len() as u64, Ordering::AcqRel);
-                    far.write.data_bytes(data).await.ok()?;
+                    let passed = hold(&self.files).client(data.into(), &self.session.terms);
+                    for bytes in self.note_files(passed, Towards::Target).await {
+                        far.write.data_bytes(bytes).await.ok()?;
+                    }
                 }
                 Up::Eof => {
                     self.client_ended.store(true, Ordering::Release);
@@ -558,6 +585,12 @@ impl Passing {
                     }
                     continue;
                 }
+                () = self.answered.notified() => {
+                    match self.answer_files().await {
+                        Ok(()) => continue,
+                        Err(outcome) => return outcome,
+                    }
+                }
                 changed = warnings.changed(), if self.screen() == Screen::Terminal => {
                     to_say = changed.ok().and_then(|()| *warnings.borrow_and_update());
                     self.warn(seam, &mut to_say).await;
@@ -572,11 +605,19 @@ impl Passing {
                     if self.screen() == Screen::Terminal {
                         seam.follow(&data);
                     }
-                    let carried = self.show(Kind::Output, data, masker).await;
+                    // Before the next bytes: what the filter wanted said between two packets is no longer between them later.
+                    if let Err(outcome) = self.answer_files().await {
+                        return outcome;
+                    }
+                    let passed = hold(&self.files).target(data.into(), &self.session.terms);
+                    let mut carried = Ok(());
+                    for bytes in self.note_files(passed, Towards::Client).await {
+                        carried = carried.and(self.show(Kind::Output, bytes, masker).await);
+                    }
                     self.warn(seam, &mut to_say).await;
                     carried
                 }
-                Down::Errors(data) => self.show(Kind::ErrorOutput, data, masker).await,
+                Down::Errors(data) => self.show(Kind::ErrorOutput, data.into(), masker).await,
                 Down::Success => {
                     self.target_agreed(owed.pop_front()).await;
                     Ok(())
@@ -640,11 +681,13 @@ impl Passing {
         }
     }
 
-    async fn show(&self, kind: Kind, data: Vec<u8>, masker: &Mutex<Masker>) -> Result<(), Stop> {
+    async fn show(&self, kind: Kind, bytes: Bytes, masker: &Mutex<Masker>) -> Result<(), Stop> {
         let live = &self.session.live;
-        let bytes = Bytes::from(data);
-        let recorded = live.reel.record(kind, self.end.number, Direction::FromTarget, bytes.clone());
-        recorded.await.map_err(|_| Stop::AwaitEnd)?;
+        // What SFTP carries is noted file by file, with its digest.
+        if kind != Kind::Output || !hold(&self.files).is_sftp() {
+            let recorded = live.reel.record(kind, self.end.number, Direction::FromTarget, bytes.clone());
+            recorded.await.map_err(|_| Stop::AwaitEnd)?;
+        }
         if self.session.record_input == RecordInput::Masked {
             self.record_echoed(&bytes, masker).await;
         }
@@ -652,6 +695,48 @@ impl Passing {
         match kind {
             Kind::ErrorOutput => unless_holding_up(&self.session, self.end.write.extended_data_bytes(1, bytes)).await,
             _ => unless_holding_up(&self.session, self.end.write.data_bytes(bytes)).await,
+        }
+    }
+
+    /// Notes what was learnt about files; returns what goes on where it is to go. Answers to the client wait for whoever carries down.
+    async fn note_files(&self, passed: files::Passed, towards: Towards) -> Vec<Bytes> {
+        for fact in passed.facts {
+            self.note(Kind::File, Direction::Gateway, fact).await;
+        }
+        let (onward, back) = match towards {
+            Towards::Target => (passed.to_target, passed.to_client),
+            Towards::Client => (passed.to_client, passed.to_target),
+        };
+        let speaks = !back.is_empty() || passed.broken.is_some();
+        hold(&self.answers).extend(back);
+        if passed.broken.is_some() {
+            *hold(&self.unreadable) = passed.broken;
+        }
+        if speaks {
+            self.answered.notify_one();
+        }
+        onward
+    }
+
+    /// What the gate itself has to say to a file transfer.
+    async fn answer_files(&self) -> Result<(), Outcome> {
+        loop {
+            let next = hold(&self.answers).pop_front();
+            let Some(bytes) = next else { break };
+            match unless_holding_up(&self.session, self.end.write.data_bytes(bytes)).await {
+                Ok(()) => {}
+                Err(Stop::HeldOthersUp) => return Err(Outcome::HeldOthersUp),
+                Err(Stop::AwaitEnd) => return Err(self.await_end().await),
+            }
+        }
+        let unreadable = hold(&self.unreadable).take();
+        match unreadable {
+            Some(why) => {
+                tracing::info!(session = %self.session.live.session, %why, "a file transfer does not read");
+                self.session.note_refusal(self.end.number, Why::NotSftp).await;
+                Err(Outcome::Refused(Why::NotSftp))
+            }
+            None => Ok(()),
         }
     }
 
@@ -724,6 +809,17 @@ pub(crate) async fn unless_holding_up(
             return Err(Stop::HeldOthersUp);
         }
     }
+}
+
+/// Which way some bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Towards {
+    Target,
+    Client,
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How far the target's side of a channel has ended, as the client has been told.

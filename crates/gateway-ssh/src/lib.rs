@@ -6,6 +6,7 @@ mod client;
 pub mod clock;
 mod connection;
 pub mod errand;
+mod files;
 mod first_words;
 mod forward;
 pub mod gate;

@@ -52,6 +52,8 @@ pub const fn why(why: Why, language: Language) -> &'static str {
         (Why::NoX11, Language::Japanese) => "この関所では X11 転送は使えません",
         (Why::NoSubsystems, Language::English) => "this grant allows no such subsystem",
         (Why::NoSubsystems, Language::Japanese) => "この許可では、このサブシステムは使えません",
+        (Why::NotSftp, Language::English) => "what came does not read as SFTP version 3",
+        (Why::NotSftp, Language::Japanese) => "SFTP バージョン 3 として読めないデータを受け取りました",
         (Why::EnvNotListed, Language::English) => "this environment variable is not on the list",
         (Why::EnvNotListed, Language::Japanese) => "この環境変数は許可一覧にありません",
     }

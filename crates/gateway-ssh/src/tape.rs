@@ -54,6 +54,10 @@ pub enum Kind {
     Notice,
     Frozen,
     Thawed,
+    /// The name.
+    Subsystem,
+    /// What was done with files, as JSON.
+    File,
     /// A forwarded connection has ended: the channel's type, where to, bytes to the target and from it, with spaces between.
     Forwarded,
     /// The code of what was refused.

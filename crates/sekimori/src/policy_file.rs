@@ -306,7 +306,9 @@ class = "database-admin"
         );
         check(
             |good| good.replace("\"exec\"]\nzone", "\"sftp\"]\nzone"),
-            &expect!["rules.toml, line 19: `sftp` is neither `shell` nor `exec`"],
+            &expect![
+                "rules.toml, line 19: `sftp` is no channel; there are shell, exec, download, upload, forward:HOST:PORT, listen:HOST:PORT, socket:PATH, listen-socket:PATH, agent, x11"
+            ],
         );
         check(
             |good| good.replace("class = \"database-admin\"", "class = \"dba\""),

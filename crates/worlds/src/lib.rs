@@ -340,9 +340,15 @@ impl World {
     }
 
     /// Stops engine, as a restart would.
-    pub async fn restart_engine(mut self) -> Self {
+    pub async fn restart_engine(self) -> Self {
+        self.restart_engine_after(|_| ()).await
+    }
+
+    /// As [`World::restart_engine`]; what `meanwhile` does to the clock no running engine sees.
+    pub async fn restart_engine_after(mut self, meanwhile: impl FnOnce(&SetClock)) -> Self {
         self.serving.abort();
         self.engine.stop().await;
+        meanwhile(&self.clock);
         let path = self.dir.path().to_owned();
         drop(self.engine);
         for attempt in 0..200 {
@@ -477,23 +483,36 @@ impl FakeFront {
 
     /// Waits for the probe of a target and answers with this offset.
     pub async fn answer_probe(&mut self, offset_ms: i64) {
-        let terms: ErrandTerms = loop {
+        self.run_probe(ErrandOutcome::Clock { offset_ms }).await;
+    }
+
+    /// Waits for the probe of a target, which then cannot be reached.
+    pub async fn fail_probe(&mut self) {
+        self.run_probe(ErrandOutcome::Unreachable).await;
+    }
+
+    async fn run_probe(&mut self, outcome: ErrandOutcome) {
+        let sent = tokio::time::timeout(Duration::from_secs(30), self.sent_errand()).await;
+        let terms = sent.expect("engine looks at the target's clock");
+        let subject = SoftSigner::from_seed(&random::bytes()).public_key().clone();
+        let (errand, recording) = (terms.errand, Hash::of(b"header of an errand's recording"));
+        let answer = self.ask(FrontAsk::ErrandReady { errand, subject, recording }).await;
+        assert!(matches!(answer, FrontAnswer::ErrandCertified(Ok(_))), "{answer:?}");
+        let ended = FrontAsk::ErrandEnded { errand, outcome, recorded: None };
+        assert!(matches!(self.ask(ended).await, FrontAnswer::Noted));
+    }
+
+    async fn sent_errand(&mut self) -> ErrandTerms {
+        loop {
             let earlier = self.heard.iter().position(|m| matches!(m, ToFront::Errand(_)));
             let message = match earlier {
                 Some(at) => self.heard.remove(at),
                 None => self.hear().await,
             };
             if let ToFront::Errand(terms) = message {
-                break *terms;
+                return *terms;
             }
-        };
-        let subject = SoftSigner::from_seed(&random::bytes()).public_key().clone();
-        let (errand, recording) = (terms.errand, Hash::of(b"header of an errand's recording"));
-        let answer = self.ask(FrontAsk::ErrandReady { errand, subject, recording }).await;
-        assert!(matches!(answer, FrontAnswer::ErrandCertified(Ok(_))), "{answer:?}");
-        let outcome = ErrandOutcome::Clock { offset_ms };
-        let ended = FrontAsk::ErrandEnded { errand, outcome, recorded: None };
-        assert!(matches!(self.ask(ended).await, FrontAnswer::Noted));
+        }
     }
 
     /// So many openings asked for before the first answer is read; gives how many opened.

@@ -31,7 +31,7 @@ fn nothing_acknowledged_is_lost_over_many_kills_long() {
     }
     let engine = engine(&world);
     assert!(acknowledged.len() >= KILLS as usize, "only {} of {} were answered", acknowledged.len(), 2 * KILLS);
-    let pending = world.gate.json(&world.owner.key, &["request", "list"]).unwrap();
+    let pending = world.gate.json(&world.owner.key, &["request", "list", "--limit", "500"]).unwrap();
     for said in &acknowledged {
         let request = field(said, "request").unwrap();
         assert!(pending.contains(&request), "{request} was acknowledged and is lost");

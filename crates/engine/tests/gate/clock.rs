@@ -1,8 +1,14 @@
 //! Clocks set forward and back: doubted, nothing written until two persons confirm, nothing expired by the jump.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use channel::front::{FrontAnswer, FrontAsk};
 use domain::motion::Act;
 use domain::{Refusal, Timestamp};
 use engine::clock::Clock;
+use worlds::{FakeFront, SetClock};
 
 use crate::passage::{Scene, scene};
 
@@ -96,4 +102,54 @@ async fn a_ledger_at_rest_for_more_than_a_week_is_confirmed_by_two_persons() {
     );
     world.enact(&s.founder, &s.other, Act::ClockConfirm { time: world.clock.wall() }, vec![]).await;
     world.request(&s.operator, s.account, "restore backup of shop db").await.unwrap();
+}
+
+/// A grant of an hour, a stop, and a start with the clock as `changed` left it.
+async fn woken(changed: impl FnOnce(&SetClock)) -> Scene {
+    let mut s = scene().await;
+    let hour = Duration::from_secs(3_600);
+    let (request, statement) =
+        s.world.request_for(&s.operator, s.account, "rotate WAL archive, CHG-142", hour).await.unwrap();
+    s.world.approve(&s.owner, request, statement).await.unwrap();
+    s.front.open(&s.operator).await.unwrap();
+    drop(s.front);
+    s.world = s.world.restart_engine_after(changed).await;
+    s.front = FakeFront::connect(&s.world).await;
+    assert!(matches!(s.front.ask(FrontAsk::Live { sessions: BTreeSet::new() }).await, FrontAnswer::Noted));
+    s
+}
+
+const TWENTY_MINUTES: i64 = 20 * 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_ahead_during_a_stop_opens_nothing_to_a_target_whose_clock_says_otherwise() {
+    let mut s = woken(|clock| clock.set_wall(TWENTY_MINUTES)).await;
+    assert!(matches!(s.front.open(&s.operator).await, Err(Refusal::ClockUnseen { .. })), "what was seen before is old");
+    s.front.answer_probe(-TWENTY_MINUTES * 1_000).await;
+    assert!(matches!(s.front.open(&s.operator).await, Err(Refusal::ClockFar { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_honest_stop_opens_again_as_soon_as_the_targets_clock_was_seen() {
+    let mut s = woken(|clock| clock.pass(TWENTY_MINUTES)).await;
+    assert!(matches!(s.front.open(&s.operator).await, Err(Refusal::ClockUnseen { .. })));
+    s.front.answer_probe(12).await;
+    s.front.open(&s.operator).await.unwrap();
+}
+
+/// A target that was just starting too is not waited for until the hourly look.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_failed_after_a_stop_is_tried_again_within_a_minute() {
+    let mut s = woken(|clock| clock.pass(TWENTY_MINUTES)).await;
+    s.front.fail_probe().await;
+    assert!(matches!(s.front.open(&s.operator).await, Err(Refusal::ClockUnseen { .. })));
+    s.world.clock.pass(60);
+    s.front.answer_probe(12).await;
+    s.front.open(&s.operator).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_stop_needs_no_look_at_any_clock() {
+    let mut s = woken(|clock| clock.pass(60)).await;
+    s.front.open(&s.operator).await.unwrap();
 }

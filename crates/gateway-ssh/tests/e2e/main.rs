@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test that calls them")]
 
 mod ending;
+mod files;
 mod flow;
 mod forwarding;
 mod hostile;

@@ -14,10 +14,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("recorder", &["envelope", "ledger"]),
     ("store", &["ledger"]),
     ("channel", &["sshwire", "ledger", "domain", "tegata", "envelope"]),
-    ("gateway-ssh", &["sshwire"]),
+    ("transfers", &[]),
+    ("gateway-ssh", &["sshwire", "transfers"]),
     ("keeper", &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "channel"]),
     ("engine", &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "store", "channel"]),
-    ("front", &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "channel", "gateway-ssh"]),
+    (
+        "front",
+        &["sshwire", "ledger", "domain", "tegata", "envelope", "recorder", "channel", "gateway-ssh", "transfers"],
+    ),
     (
         "sekimori",
         &[
@@ -30,6 +34,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "store",
             "channel",
             "gateway-ssh",
+            "transfers",
             "keeper",
             "engine",
             "front",

@@ -37,6 +37,9 @@ const LEAVES: &[&str] = &[
     "TargetId",
     "Label",
     "OriginName",
+    // what the rules name (decision 0013)
+    "Destination",
+    "SocketPath",
     "Nonce",
     "SuiteKey",
     "Timestamp",

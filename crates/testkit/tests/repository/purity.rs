@@ -2,7 +2,7 @@
 
 use super::{product_sources, tree};
 
-const PURE: &[&str] = &["sshwire", "ledger", "domain", "tegata"];
+const PURE: &[&str] = &["sshwire", "ledger", "domain", "tegata", "transfers"];
 
 /// All that may stand below a pure crate, none of which does I/O of its own. A new one is looked into before it is entered here.
 /// `aws-lc-rs` is used for hashes and signatures over bytes that are given; `rand_core` and `rand_xoshiro` come with `imbl`, unseeded by the system.
@@ -35,6 +35,7 @@ const KNOWN_PURE: &[&str] = &[
     "tegata",
     "thiserror",
     "thiserror-impl",
+    "transfers",
     "unicode-ident",
     "wide",
     "zeroize",
