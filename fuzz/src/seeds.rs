@@ -434,7 +434,14 @@ pub(crate) fn frames() -> Seeds {
         framed(2, &submit(Submission::Request { fields: fields.clone(), signed: signed.clone() })),
         framed(2, &submit(Submission::Decision { fields: decision, signed: signed.clone() })),
         framed(2, &ApiAsk::InitSeal { founded: founded.expect("the goldens hold the founding"), openings: vec![] }),
-        framed(2, &ApiAsk::Read(Query::Entries { about: Some("req_".into()), kind: None, page: channel::api::Page { after: Some(7), limit: 50 } })),
+        framed(
+            2,
+            &ApiAsk::Read(Query::Entries {
+                about: Some("req_".into()),
+                kind: None,
+                page: channel::api::Page { after: Some(7), limit: 50 },
+            }),
+        ),
         framed(2, &ApiAsk::Read(Query::Doctor)),
         framed(3, &ApiAnswer::Refused(Refusal::TooFast { wait_s: 1 })),
         framed(4, &FromFront { id: 1, body: FrontAsk::Knows { key } }),
