@@ -342,9 +342,18 @@ impl Passing {
             () = self.end.gone.notified() => Outcome::ClientClosed,
             outcome = self.converse(&far) => outcome,
         };
+        let _in_time = timeout(WORDS_WITHIN, self.note_open_files()).await;
         self.conclude(outcome).await;
         far.close(WORDS_WITHIN).await;
         let _in_time = timeout(WORDS_WITHIN, self.note(Kind::Closed, Direction::Gateway, Bytes::new())).await;
+    }
+
+    /// Files that were still open, and requests that will not be answered any more, however the channel came to its end.
+    async fn note_open_files(&self) {
+        let open = hold(&self.files).end();
+        for fact in open {
+            self.note(Kind::File, Direction::Gateway, fact).await;
+        }
     }
 
     async fn conclude(&self, outcome: Outcome) {
@@ -403,10 +412,6 @@ impl Passing {
             // Nothing more comes from the client; the target may still have much to say.
             () = ahead => down.await,
         };
-        let open = hold(&self.files).end();
-        for fact in open {
-            self.note(Kind::File, Direction::Gateway, fact).await;
-        }
         let rest = masker.lock().unwrap_or_else(PoisonError::into_inner).rest();
         if !rest.is_empty() {
             self.note(Kind::Input, Direction::FromClient, rest.into()).await;

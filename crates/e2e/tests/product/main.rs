@@ -3,6 +3,7 @@
 
 mod another_machine;
 mod bad_input;
+mod channels;
 mod durability;
 mod persons;
 mod proof;

@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use gateway_ssh::authorise::ChannelKind;
 use gateway_ssh::tape::Kind;
 
-use crate::world::{World, text};
+use crate::world::{World, text, until};
 
 /// More than a window, and than what is read ahead.
 const LARGE: usize = 5_000_000;
@@ -188,6 +188,29 @@ fn what_is_no_sftp_ends_its_channel_with_a_sentence() {
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("does not read as SFTP"), "{}", text(&output.stderr));
+    world.is_quiet();
+}
+
+/// What was on its way when a session was stopped is what one asks about afterwards.
+#[test]
+fn a_killed_session_says_which_file_was_on_its_way() {
+    let world = World::new();
+    allow(&world, &[ChannelKind::Upload]);
+    let put = world.dir.path().join("put");
+    let mut command = world.ssh_options("sftp");
+    // Slow, so that it is on its way when the session is killed.
+    command.args(["-b", "-", "-l", "2000", "-o", "User=root@db1", "127.0.0.1"]);
+    let local = file(&world, "local", &content(5));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let line = format!("put {} {}\n", local.display(), put.display());
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), line.as_bytes()).unwrap();
+    until("the upload has begun", || fs::metadata(&put).is_ok_and(|put| put.len() > 0));
+    let id = world.gateway.sessions().list()[0].session.clone();
+    world.gateway.sessions().kill(&id, "").unwrap();
+    child.wait().unwrap();
+    let facts = facts(&world);
+    let on_its_way = the_file(&facts, &put);
+    assert_eq!((&on_its_way["outcome"], &on_its_way["whole"]), (&"unanswered".into(), &false.into()), "{on_its_way}");
     world.is_quiet();
 }
 

@@ -114,6 +114,24 @@ fn a_terminal_is_permitted_only_with_a_shell() {
 }
 
 #[test]
+fn a_certificate_permits_forwarding_only_where_a_destination_was_granted() {
+    let channel = |text: &str| text.parse::<Channel>().unwrap();
+    for (channels, permits) in [
+        (vec![Channel::Exec, Channel::Upload], vec![]),
+        (vec![channel("forward:db1:5432")], vec![Permit::PortForwarding]),
+        (vec![Channel::Shell, channel("socket:/run/x")], vec![Permit::PortForwarding, Permit::Pty]),
+        (vec![Channel::Agent], vec![Permit::AgentForwarding]),
+    ] {
+        let mut bench = Bench::ready();
+        let grant = bench.world.grant(&channels);
+        let seq = bench.open(&grant);
+        let ask = bench.passage(&grant, seq);
+        let (_, view) = bench.certified(ask);
+        assert_eq!(view.spec().permits.iter().copied().collect::<Vec<_>>(), permits, "{channels:?}");
+    }
+}
+
+#[test]
 fn the_finished_tegata_verifies_under_the_note_that_came_with_the_certificate() {
     let mut bench = Bench::ready();
     let (grant, seq) = opened(&mut bench);
