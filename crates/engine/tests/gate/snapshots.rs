@@ -1,10 +1,12 @@
 //! The start from a snapshot: only from one that the ledger confirms, whatever else lies beside it.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+use std::time::Duration;
+
 use domain::event::{Event, SnapshotTaken};
 use domain::state::FOLD_VERSION;
 use domain::{Actor, Entry, State};
-use store::{NewEntry, Reader, Store};
+use store::{NewEntry, Reader, Store, StoreError};
 
 use crate::passage::scene;
 
@@ -25,11 +27,24 @@ fn confirm(store: &mut Store, reader: &Reader, size: u64, hash: ledger::Hash) {
     store.append(state.journal.size, &[new], &[]).unwrap();
 }
 
+/// What engine had under way holds the ledger a moment longer than engine's stop.
+async fn reopened(ledger: &std::path::Path) -> (Store, Reader) {
+    let opening = async {
+        loop {
+            match Store::open(ledger) {
+                Err(StoreError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), opening).await.expect("the ledger is let go of")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_that_no_entry_confirms_is_passed_over_for_one_that_is_confirmed() {
     let s = scene().await;
     s.world.engine.stop().await;
-    let (mut store, reader) = Store::open(s.world.dir.path().join("ledger")).unwrap();
+    let (mut store, reader) = reopened(&s.world.dir.path().join("ledger")).await;
     let earlier = engine::fold::full(&reader, u64::MAX).unwrap();
     let serial = earlier.passage.next_serial;
     let start = || engine::fold::start(&reader, &store.snapshots()).unwrap().passage.next_serial;
