@@ -95,7 +95,7 @@ fn session_on_a_full_disk(disk: SmallDisk) {
     world.granted("10m");
     let mut acknowledged = vec![ask(&world).unwrap()];
     let mut command = world.ssh(&world.operator);
-    command.args(["-T", "while :; do head -c 30000 /dev/urandom | base64; sleep 0.05; done"]);
+    command.args(["-T", "while head -c 30000 /dev/urandom | base64; do sleep 0.05; done"]);
     let session = std::thread::spawn(move || output_within(&mut command, LIMIT).unwrap());
     until("the session is live", || !live(&world).is_empty()).unwrap();
     let id = live(&world).remove(0);
